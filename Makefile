@@ -1,0 +1,61 @@
+# The two commands of the README are `make report` and `make test`; each sets up what it needs from the lock.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: setup report test test-quick test-system lint format lock clean
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Outsample needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv .venv
+	if command -v uv >/dev/null; then \
+	  VIRTUAL_ENV=$(CURDIR)/.venv uv pip sync --quiet --require-hashes requirements.lock; \
+	  VIRTUAL_ENV=$(CURDIR)/.venv uv pip install --quiet --no-deps --no-build-isolation --editable .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .; \
+	fi
+	touch $@
+
+report: setup
+	$(BIN)/snakemake --cores $(CORES)
+	@echo "The report: results/report.html"
+
+test: setup
+	rm -f .coverage .coverage.*
+	$(PYTEST) -m "not system" --cov --cov-report=term --cov-fail-under=85
+
+test-quick: setup
+	$(PYTEST) -m "not system and not slow" -x -q
+
+test-system: setup
+	$(PYTEST) -m system
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check --compact-diff Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/snakemake --lint
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+# Needs uv and a package index; every other target installs what stands in the lock.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra dev --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf results work .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*

@@ -1,0 +1,36 @@
+"""Outsample: raw market bars in, a tested trading agent and a report on it out. See README.md and rules/."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+include: "rules/common.smk"
+
+
+# How many jobs share the trials of a round: a fact of the machine, set by `set-scatter` in a profile.
+scattergather:
+    trials=2,
+
+
+wildcard_constraints:
+    experiment="|".join(EXPERIMENTS),
+    agent="[a-z0-9_]+",
+    arm="[a-z0-9_]+",
+    round="[0-9]+",
+
+
+include: "rules/data.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+check_shards(len(gather.trials("{scatteritem}")))
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",
+        f"results/{EXPERIMENT}/timings.html",

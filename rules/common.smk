@@ -1,0 +1,91 @@
+"""What every rule needs: the settings of its experiment, the hash of the code that it runs, and one run at a time."""
+
+import os
+import sys
+from pathlib import Path
+
+from outsample.config.layers import block, document, experiments, load
+from outsample.errors import OutsampleError
+from outsample.io.code import code_hash
+from outsample.io.locking import hold_folder, writable_folder
+
+ROOT = Path(workflow.basedir)
+ARMS = ["sharpe_only", "multi_metric"]
+
+
+def load_experiments():
+    """Every experiment, each checked, so that a wrong key anywhere stops the run before its first job."""
+    chosen = config.get("experiment", "quickstart")
+    return chosen, {name: load(name, config, ROOT) for name in sorted({*experiments(ROOT), chosen})}
+
+
+try:
+    EXPERIMENT, LOADED = load_experiments()
+except OutsampleError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+
+EXPERIMENTS = list(LOADED)
+
+
+onstart:
+    if workflow.is_main_process:
+        try:
+            RUN_LOCK.append(hold_folder(Path(".outsample.lock")))
+            writable_folder(Path("results"))
+        except OutsampleError as error:
+            sys.exit(str(error))
+
+
+RUN_LOCK = []  # the handle lives as long as this process, and the lock with it
+# One thread a process: numerical libraries read these when they are first imported, in each job.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+os.environ["OUTSAMPLE_LOG_LEVEL"] = LOADED[EXPERIMENT].settings.logging.level
+
+
+def settings_of(wildcards):
+    return LOADED[wildcards.experiment].settings
+
+
+def config_of(*keys):
+    """Params function: just these dotted keys of the experiment's settings, so that no other key reruns the rule."""
+    return lambda wildcards: block(LOADED[wildcards.experiment], *keys)
+
+
+def agent_modules(wildcards):
+    agents = [wildcards.agent] if "agent" in dict(wildcards.items()) else settings_of(wildcards).search.agents
+    return [f"outsample.agents.{agent}" for agent in agents]
+
+
+def code_of(rule, agents=False, files=()):
+    """Params function: hash of the code that the rule's script runs, with its agent's module where it trains one."""
+
+    def hash_of(wildcards):
+        paths = [ROOT / f for f in files]
+        return code_hash(
+            ROOT / "workflow_scripts" / f"{rule}.py", agent_modules(wildcards) if agents else (), paths
+        )
+
+    return hash_of
+
+
+def rounds_of(pattern):
+    """Input function: the pattern for every agent and every round of the experiment's search."""
+
+    def files(wildcards):
+        search = settings_of(wildcards).search
+        return expand(
+            pattern, experiment=wildcards.experiment, agent=search.agents, round=range(search.rounds)
+        )
+
+    return files
+
+
+def check_shards(shards):
+    """Stop when the profile asks for more shards than a round has lanes."""
+    settings = LOADED[EXPERIMENT].settings
+    lanes = settings.search.trials_per_round * settings.folds.n_folds * settings.search.seeds
+    if shards > lanes:
+        sys.exit(
+            f"The profile asks for {shards} shards (set-scatter: trials), but a round of {EXPERIMENT} has only {lanes} "
+            f"lanes (trials x folds x seeds); set trials={lanes} or less."
+        )

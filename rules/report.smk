@@ -1,0 +1,118 @@
+"""Pages made of tables: nothing is computed here that a table does not hold."""
+
+REPORT_FILES = [
+    "reports/report.ipynb",
+    *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "workflow_scripts/outsample/report/assets").iterdir()),
+]
+# Rules whose code made what the report shows, with whether an agent's module belongs to it.
+CODE_SHOWN = {
+    "ingest_bars": False,
+    "validate_bars": False,
+    "build_features": False,
+    "split_vault": False,
+    "make_folds": False,
+    "audit_leakage": False,
+    "suggest_trials": True,
+    "run_trials": True,
+    "account_trials": False,
+    "select_strategy": False,
+    "train_final": True,
+    "audit_decisions": False,
+    "evaluate": False,
+}
+
+
+rule build_report:
+    input:
+        notebook="reports/report.ipynb",
+        lock="requirements.lock",
+        config="results/{experiment}/config.json",
+        bars_manifest="results/{experiment}/bars.manifest.json",
+        quality="results/{experiment}/quality.json",
+        feature_spec="results/{experiment}/features.spec.json",
+        split="results/{experiment}/split.json",
+        folds="results/{experiment}/folds.parquet",
+        audit_leakage="results/{experiment}/audit_leakage.parquet",
+        audit_decisions="results/{experiment}/audit_decisions.parquet",
+        suggestions=rounds_of(ROUND + "suggestions.json"),
+        lanes=rounds_of(ROUND + "lanes.parquet"),
+        curves=rounds_of(ROUND + "curves.parquet"),
+        scores=rounds_of(ROUND + "scores.parquet"),
+        selections=expand("results/{{experiment}}/selection/{arm}.json", arm=ARMS),
+        policy="results/{experiment}/policy/policy.json",
+        policy_manifest="results/{experiment}/policy/orbax.manifest.json",
+        returns="results/{experiment}/evaluation/returns.parquet",
+        metrics="results/{experiment}/evaluation/metrics.parquet",
+        trades="results/{experiment}/evaluation/trades.parquet",
+        random_agents="results/{experiment}/evaluation/random_agents.parquet",
+        looks="results/{experiment}/evaluation/looks.json",
+        verdict="results/{experiment}/evaluation/verdict.json",
+    output:
+        provenance="results/{experiment}/provenance.json",
+        report="results/{experiment}/report.html",
+    log:
+        "results/{experiment}/logs/build_report.log",
+    benchmark:
+        "results/{experiment}/benchmarks/build_report.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        arm=lambda wildcards: settings_of(wildcards).selection.arm,
+        code_hashes=lambda wildcards: {rule: code_of(rule, agents)(wildcards) for rule, agents in CODE_SHOWN.items()},
+        code=code_of("build_report", files=REPORT_FILES),
+    message:
+        "Writing the report of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/build_report.py"
+
+
+rule build_timings:
+    input:
+        report="results/{experiment}/report.html",
+    output:
+        timings="results/{experiment}/timings.html",
+    log:
+        "results/{experiment}/logs/build_timings.log",
+    benchmark:
+        "results/{experiment}/benchmarks/build_timings.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        experiment=lambda wildcards: wildcards.experiment,
+        folder=lambda wildcards: f"results/{wildcards.experiment}/benchmarks",
+        code=code_of("build_timings", files=REPORT_FILES[1:]),
+    message:
+        "Writing the time and memory of each rule of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/build_timings.py"
+
+
+rule publish_report:
+    input:
+        report=f"results/{EXPERIMENT}/report.html",
+    output:
+        published="results/report.html",
+    log:
+        f"results/{EXPERIMENT}/logs/publish_report.log",
+    benchmark:
+        f"results/{EXPERIMENT}/benchmarks/publish_report.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=200,
+        runtime=5,
+    params:
+        code=code_of("publish_report"),
+    message:
+        f"Copying the report of {EXPERIMENT} to results/report.html"
+    script:
+        "../workflow_scripts/publish_report.py"

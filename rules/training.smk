@@ -1,0 +1,178 @@
+"""Search by rounds, the trial matrix, the choice, and the final policy."""
+
+ROUND = "results/{experiment}/trials/{agent}/round_{round}/"
+
+
+def earlier(name):
+    """Input function: the file of this name of every round before this one."""
+    return lambda wildcards: expand(
+        "results/{experiment}/trials/{agent}/round_{round}/" + name,
+        experiment=wildcards.experiment,
+        agent=wildcards.agent,
+        round=range(int(wildcards.round)),
+    )
+
+
+rule suggest_trials:
+    input:
+        audit="results/{experiment}/audit_leakage.parquet",
+        earlier_suggestions=earlier("suggestions.json"),
+        earlier_scores=earlier("scores.parquet"),
+    output:
+        suggestions=ROUND + "suggestions.json",
+    log:
+        "results/{experiment}/logs/suggest_trials.{agent}.{round}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/suggest_trials.{agent}.{round}.tsv"
+    conda:
+        "../envs/search.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        settings=lambda wildcards: block(
+            LOADED[wildcards.experiment],
+            f"agents.{wildcards.agent}",
+            f"search.space.{wildcards.agent}",
+            "search.sampler",
+            "search.trials_per_round",
+            "search.seed",
+        ),
+        code=code_of("suggest_trials", agents=True),
+    message:
+        "Suggesting the trials of round {wildcards.round} of {wildcards.agent} in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/suggest_trials.py"
+
+
+rule run_trials:
+    input:
+        suggestions=ROUND + "suggestions.json",
+        audit="results/{experiment}/audit_leakage.parquet",
+        development="results/{experiment}/development.parquet",
+        spec="results/{experiment}/features.spec.json",
+        quality="results/{experiment}/quality.json",
+        folds="results/{experiment}/folds.parquet",
+        scalers="results/{experiment}/scalers.parquet",
+    output:
+        targets=ROUND + "shards/{scatteritem}.targets.parquet",
+        lanes=ROUND + "shards/{scatteritem}.lanes.parquet",
+        curves=ROUND + "shards/{scatteritem}.curves.parquet",
+    log:
+        "results/{experiment}/logs/run_trials.{agent}.{round}.{scatteritem}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/run_trials.{agent}.{round}.{scatteritem}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=60,
+    params:
+        settings=config_of("market", "gate", "search.seeds"),
+        code=code_of("run_trials", agents=True),
+    message:
+        "Training shard {wildcards.scatteritem} of round {wildcards.round} of {wildcards.agent} in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/run_trials.py"
+
+
+rule account_trials:
+    input:
+        development="results/{experiment}/development.parquet",
+        quality="results/{experiment}/quality.json",
+        targets=gather.trials(
+            "results/{{experiment}}/trials/{{agent}}/round_{{round}}/shards/{scatteritem}.targets.parquet"
+        ),
+        lanes_shards=gather.trials(
+            "results/{{experiment}}/trials/{{agent}}/round_{{round}}/shards/{scatteritem}.lanes.parquet"
+        ),
+        curves_shards=gather.trials(
+            "results/{{experiment}}/trials/{{agent}}/round_{{round}}/shards/{scatteritem}.curves.parquet"
+        ),
+    output:
+        matrix=ROUND + "matrix.parquet",
+        portfolios=ROUND + "portfolios.parquet",
+        scores=ROUND + "scores.parquet",
+        lanes=ROUND + "lanes.parquet",
+        curves=ROUND + "curves.parquet",
+    log:
+        "results/{experiment}/logs/account_trials.{agent}.{round}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/account_trials.{agent}.{round}.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=config_of("market"),
+        code=code_of("account_trials"),
+    message:
+        "Accounting the trials of round {wildcards.round} of {wildcards.agent} in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/account_trials.py"
+
+
+rule select_strategy:
+    input:
+        suggestions=rounds_of(ROUND + "suggestions.json"),
+        scores=rounds_of(ROUND + "scores.parquet"),
+    output:
+        selection="results/{experiment}/selection/{arm}.json",
+    log:
+        "results/{experiment}/logs/select_strategy.{arm}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/select_strategy.{arm}.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        # Only the arm at hand has weights; those of another arm must not rerun it.
+        weights=lambda wildcards: (
+            block(LOADED[wildcards.experiment], "selection.multi_metric") if wildcards.arm == "multi_metric" else {}
+        ),
+        code=code_of("select_strategy"),
+    message:
+        "Choosing a strategy of {wildcards.experiment} by {wildcards.arm}"
+    script:
+        "../workflow_scripts/select_strategy.py"
+
+
+rule train_final:
+    input:
+        selection=lambda wildcards: (
+            f"results/{wildcards.experiment}/selection/{settings_of(wildcards).selection.arm}.json"
+        ),
+        development="results/{experiment}/development.parquet",
+        spec="results/{experiment}/features.spec.json",
+        quality="results/{experiment}/quality.json",
+        folds="results/{experiment}/folds.parquet",
+        scalers="results/{experiment}/scalers.parquet",
+    output:
+        onnx="results/{experiment}/policy/policy.onnx",
+        policy="results/{experiment}/policy/policy.json",
+        manifest="results/{experiment}/policy/orbax.manifest.json",
+        folder=directory("results/{experiment}/policy/orbax"),
+    log:
+        "results/{experiment}/logs/train_final.log",
+    benchmark:
+        "results/{experiment}/benchmarks/train_final.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=60,
+    params:
+        settings=config_of("market", "gate", "final"),
+        code=code_of("train_final", agents=True),
+    message:
+        "Training the final policy of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/train_final.py"

@@ -1,0 +1,138 @@
+"""Tables and documents: schema checked both ways, the same content the same bytes, nothing half-written."""
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from outsample.errors import SchemaError
+from outsample.io import read_json, read_table, sha256_file, write_json, write_table
+from outsample.io.files import canonical_json, replacing, sha256_frame
+
+
+def lanes(**changes):
+    columns = {"trial": [1, 0], "fold": [0, 0], "seed": [0, 0], "gate_bound": [0.5, -0.25], "gate_open": [True, False]}
+    return pd.DataFrame(columns | changes)
+
+
+def test_table_comes_back_sorted_by_its_keys(tmp_path):
+    write_table(lanes(), tmp_path / "lanes.parquet", "lanes")
+    back = read_table(tmp_path / "lanes.parquet", "lanes")
+    assert back["trial"].tolist() == [0, 1]
+    assert back["gate_bound"].tolist() == [-0.25, 0.5]
+    assert str(back["trial"].dtype) == "int32"
+
+
+def test_order_of_rows_and_columns_does_not_change_the_bytes(tmp_path):
+    write_table(lanes(), tmp_path / "a.parquet", "lanes")
+    write_table(
+        lanes().iloc[::-1][["seed", "gate_open", "gate_bound", "fold", "trial"]], tmp_path / "b.parquet", "lanes"
+    )
+    assert sha256_file(tmp_path / "a.parquet") == sha256_file(tmp_path / "b.parquet")
+
+
+def test_group_column_gets_a_row_group_each(tmp_path):
+    frame = pd.DataFrame(
+        {"symbol": ["B", "A", "A"], "row": [0, 0, 1], "trial": 0, "fold": 0, "seed": 0, "target": [1.0, 0.0, -1.0]}
+    )
+    write_table(frame, tmp_path / "targets.parquet", "targets", groups="symbol")
+    assert pq.ParquetFile(tmp_path / "targets.parquet").num_row_groups == 2
+    assert read_table(tmp_path / "targets.parquet", "targets", symbol="A")["target"].tolist() == [0.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        (lanes().drop(columns="seed"), "lacks seed"),
+        (lanes(wall_clock=[0, 1]), "unexpected wall_clock"),
+        (lanes(gate_bound=[0.5, None]), "column gate_bound of the table lanes is empty in row"),
+        (lanes(trial=[1, 1]), "twice"),
+        (lanes(gate_bound=["x", "y"]), "wrong type"),
+    ],
+)
+def test_table_that_does_not_fit_is_refused_and_nothing_is_written(tmp_path, frame, sentence):
+    with pytest.raises(SchemaError, match=sentence):
+        write_table(frame, tmp_path / "lanes.parquet", "lanes")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_refuses_another_table_a_wrong_type_and_a_missing_file(tmp_path):
+    write_table(lanes(), tmp_path / "lanes.parquet", "lanes")
+    with pytest.raises(SchemaError, match="the table curves lacks inner"):
+        read_table(tmp_path / "lanes.parquet", "curves")
+    lanes().astype({"trial": "int64"}).to_parquet(tmp_path / "wide.parquet", index=False)
+    with pytest.raises(SchemaError, match="column trial is of type int64, not of int32"):
+        read_table(tmp_path / "wide.parquet", "lanes")
+    (tmp_path / "text.parquet").write_text("no parquet")
+    with pytest.raises(SchemaError, match="not readable"):
+        read_table(tmp_path / "text.parquet", "lanes")
+    with pytest.raises(SchemaError, match="not readable"):
+        read_table(tmp_path / "absent.parquet", "lanes")
+
+
+def test_features_may_have_further_columns_of_floats(tmp_path):
+    bar = {"symbol": ["A"], "date": pd.to_datetime(["2020-01-02"]).as_unit("us")}
+    bar |= {c: [1.0] for c in ("open", "high", "low", "close", "volume", "factor")}
+    write_table(pd.DataFrame(bar | {"rsi_14": [float("nan")]}), tmp_path / "f.parquet", "features")
+    assert read_table(tmp_path / "f.parquet", "features")["rsi_14"].isna().all()
+
+
+def test_document_keeps_its_keys_and_turns_nan_into_null(tmp_path):
+    document = {"look": 2, "vault": "a", "model": "b"}
+    write_json(document, tmp_path / "looks.json", "looks")
+    assert read_json(tmp_path / "looks.json", "looks") == document
+    assert canonical_json({"b": float("nan"), "a": (1, 2)}) == '{"a":[1,2],"b":null}'
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ({"look": 1, "vault": "a"}, "lacks model"),
+        ({"look": 1, "vault": "a", "model": "b", "when": 0}, "unexpected key when"),
+        ({"look": True, "vault": "a", "model": "b"}, "look of the document looks is True"),
+        ({"look": 1.5, "vault": "a", "model": "b"}, "not of type integer"),
+    ],
+)
+def test_document_that_does_not_fit_is_refused(tmp_path, document, sentence):
+    with pytest.raises(SchemaError, match=sentence):
+        write_json(document, tmp_path / "looks.json", "looks")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_document_with_infinity_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json({"arrays": [float("inf")], "sha256": ""}, tmp_path / "m.json", "policy_manifest")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unreadable_documents_are_named(tmp_path):
+    (tmp_path / "half.json").write_text('{"look": 1,')
+    (tmp_path / "list.json").write_text("[]")
+    for name in ("half.json", "list.json", "absent.json"):
+        with pytest.raises(SchemaError, match=name):
+            read_json(tmp_path / name, "looks")
+
+
+def test_interrupted_write_leaves_the_old_file(tmp_path):
+    target = tmp_path / "kept.txt"
+    target.write_text("old")
+
+    def interrupted():
+        with replacing(target) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_frame_hash_sees_values_names_and_order():
+    frame = pd.DataFrame(
+        {"symbol": ["A", "B"], "close": [1.0, 2.0], "date": pd.to_datetime(["2020-01-01", "2020-01-02"])}
+    )
+    same = frame.copy()
+    assert sha256_frame(frame) == sha256_frame(same)
+    assert sha256_frame(frame) != sha256_frame(frame.iloc[::-1])
+    assert sha256_frame(frame) != sha256_frame(frame.rename(columns={"close": "open"}))
+    assert sha256_frame(frame) != sha256_frame(frame.assign(close=[1.0, 2.0000001]))

@@ -1,0 +1,401 @@
+"""The configuration as Pydantic models: the one source of every key, its type, its unit, its default and its meaning.
+
+`config/base/default.yaml` and `config/schema.json` are generated from here (`outsample config write`); a test fails
+when they are stale. Unknown keys are refused at every level.
+"""
+
+from __future__ import annotations
+
+import datetime
+import string
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=^-]*$")]
+Lag = Annotated[int, Field(ge=0)]
+Horizon = Annotated[int, Field(ge=1)]
+Window = Annotated[int, Field(ge=2)]
+_MAX_SEED = 2**32 - 1
+
+
+def key(default: Any, description: str, unit: str, **constraints: Any) -> Any:
+    """A configuration key: its default, what it means, and its unit ("1" for a pure number, "-" for none)."""
+    return Field(default, description=description, json_schema_extra={"unit": unit}, **constraints)
+
+
+def refusal(key: str, text: str, valid: list[str] | None = None) -> PydanticCustomError:
+    """What a validator raises: the dotted key within its block ("" for the block itself), and what is wrong with it.
+
+    `valid` lists the names that may stand there instead.
+    """
+    return PydanticCustomError("refused", "{key} {text}", {"key": key, "text": text, "valid": valid})
+
+
+class Block(BaseModel):
+    """A block of keys; refuses unknown ones, infinities and NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class CsvSource(Block):
+    """Bars from one CSV file a symbol."""
+
+    kind: Literal["csv"] = key("csv", "Kind of source.", "-")
+    path: str = key(
+        "data/market/{symbol}.csv",
+        "File of one symbol, relative to the repository; {symbol} stands for the symbol's name.",
+        "-",
+    )
+
+
+class SimulatedSource(Block):
+    """Bars from a market of known truth: a two-state drift, or a random walk where `drift` is 0.
+
+    The hidden state stays the same with probability `persistence` from one bar to the next; the close-to-close log
+    return is +-`drift` by the state, plus Gaussian noise of standard deviation `volatility`.
+    """
+
+    kind: Literal["simulated"] = key("simulated", "Kind of source.", "-")
+    bars: int = key(2500, "Bars of each symbol.", "bars", ge=10, le=10_000_000)
+    drift: float = key(0.004, "Size of the drift of either state; 0 is a random walk.", "log return per bar", ge=0)
+    volatility: float = key(0.01, "Standard deviation of the noise.", "log return per bar", gt=0)
+    persistence: float = key(0.95, "Probability that the state stays.", "1", ge=0, le=1)
+    seed: int = key(0, "Seed of the draw; each symbol draws its own stream from it.", "-", ge=0, le=_MAX_SEED)
+
+
+class Data(Block):
+    """Which bars are used."""
+
+    source: Annotated[CsvSource | SimulatedSource, Field(discriminator="kind")] = Field(
+        CsvSource(), description="Where the bars come from.", json_schema_extra={"unit": "-"}
+    )
+    symbols: list[Name] = key(
+        ["AAPL", "AMZN", "GOOG", "NVDA"], "Symbols, each traded in a sleeve of its own.", "-", min_length=1
+    )
+    start: datetime.date | None = key(None, "First date that is used; null is the first bar.", "date")
+    end: datetime.date | None = key(None, "Last date that is used; null is the last bar.", "date")
+    calendar: str = key(
+        "auto",
+        "Trading calendar: auto infers it from the dates, or a name of exchange-calendars such as XNYS, or 24/7.",
+        "-",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Data:
+        twice = [s for s in self.symbols if self.symbols.count(s) > 1]
+        if twice:
+            raise refusal("symbols", f"names {twice[0]} twice")
+        if self.start and self.end and self.start > self.end:
+            raise refusal("start", f"{self.start} is after data.end {self.end}")
+        if isinstance(self.source, CsvSource):
+            _check_path(self.source.path, len(self.symbols))
+        return self
+
+
+def _check_path(path: str, symbols: int) -> None:
+    try:
+        fields = {name for _, name, _, _ in string.Formatter().parse(path) if name is not None}
+    except ValueError:
+        fields = {path}
+    if fields - {"symbol"}:
+        raise refusal("source.path", f'"{path}" may hold no braces but those of {{symbol}}')
+    if not fields and symbols > 1:
+        raise refusal("source.path", f'"{path}" needs {{symbol}}, for each of {symbols} symbols has a file of its own')
+
+
+class Market(Block):
+    """How targets become fills, costs and equity: the same in training, backtest and paper trading."""
+
+    fill: Literal["next_open", "next_close"] = key(
+        "next_open", "A target of the close of bar t is filled at the open (or the close) of bar t+1.", "-"
+    )
+    commission: float = key(3.0, "Commission.", "basis points of traded notional", ge=0, le=1000)
+    slippage: float = key(3.0, "Slippage.", "basis points of traded notional", ge=0, le=1000)
+    short_selling: bool = key(True, "Whether targets below 0 are allowed.", "-")
+    borrow_rate: float = key(0.01, "Cost of borrowing shares that are held short.", "per year", ge=0, le=10)
+    risk_free_rate: float = key(0.0, "Rate subtracted from returns in the Sharpe and Sortino ratios.", "per year")
+    grid: float = key(0.01, "Targets are rounded to multiples of this.", "fraction of equity", gt=0, le=1)
+    rebalance_band: float = key(
+        0.0,
+        "An unchanged target is traded again when the position has drifted from it by more than this; 0 is never.",
+        "fraction of equity",
+        ge=0,
+        le=1,
+    )
+    starting_equity: float = key(1_000_000.0, "Equity of all sleeves together at the start.", "currency", gt=0)
+
+
+class FeatureSet(Block):
+    """Look-backs of the built-in features."""
+
+    return_lags: list[Lag] = key([0, 1, 2, 3, 4], "Lags of the one-bar log return.", "bars")
+    return_horizons: list[Horizon] = key([5, 10, 20, 60], "Horizons of the multi-bar log return.", "bars")
+    sma: list[Window] = key([10, 20, 50], "Windows of close over its simple moving average.", "bars")
+    ema: list[Window] = key([12, 26], "Spans of close over its exponential moving average.", "bars")
+    rsi: int = key(14, "Window of the relative strength index (Wilder).", "bars", ge=2)
+    macd: tuple[Horizon, Horizon, Horizon] = key((12, 26, 9), "Fast, slow and signal span of MACD, over close.", "bars")
+    bollinger: int = key(20, "Window of the position within the Bollinger bands (2 standard deviations).", "bars", ge=2)
+    atr: int = key(14, "Window of the average true range (Wilder), over close.", "bars", ge=2)
+    volatility: list[Window] = key([20], "Windows of the realised volatility of log returns.", "bars")
+    volume: int = key(20, "Window of the z-score of log volume.", "bars", ge=2)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FeatureSet:
+        for name in ("return_lags", "return_horizons", "sma", "ema", "volatility"):
+            values = getattr(self, name)
+            twice = [v for v in values if values.count(v) > 1]
+            if twice:
+                raise refusal(name, f"names {twice[0]} twice")
+        if self.macd[0] >= self.macd[1]:
+            raise refusal("macd", f"has the fast span {self.macd[0]}, which is not below the slow span {self.macd[1]}")
+        return self
+
+
+class Vault(Block):
+    """The last span of the data, opened once by `evaluate`."""
+
+    start: datetime.date | None = key(None, "First date of the vault; null takes the last `fraction`.", "date")
+    fraction: float = key(0.25, "Share of the dates that goes to the vault where `start` is null.", "1", gt=0, lt=0.9)
+
+
+class Folds(Block):
+    """Anchored walk-forward folds of the development span, and the inner folds of the gate."""
+
+    n_folds: int = key(5, "Walk-forward folds K.", "1", ge=2, le=100)
+    min_train: float = key(0.4, "Share of the development dates in the first fold's train span.", "1", gt=0, lt=1)
+    inner_folds: int = key(4, "Blocks of each train span, each validated by a model that has not seen it.", "1", ge=2)
+    reward_horizon: int = key(1, "Bars over which a reward is measured.", "bars", ge=1)
+    embargo: int | None = key(
+        None, "Bars left out where training follows a tested block; null is the longest look-back.", "bars", ge=0
+    )
+
+
+class Ppo(Block):
+    """Proximal policy optimisation; the defaults are those that carried over to fresh data (docs/training.md)."""
+
+    # Shape the compiled program, so no trial may change them.
+    structural: ClassVar[frozenset[str]] = frozenset(
+        {"torso", "units", "updates", "epochs", "minibatches", "passes", "segment"}
+    )
+
+    torso: Literal["linear", "tanh"] = key("linear", "Policy and value network.", "-")
+    units: int = key(8, "Hidden units where torso is tanh.", "1", ge=1, le=1024)
+    updates: int = key(80, "Updates; fixed, no early stopping.", "1", ge=1)
+    epochs: int = key(4, "Passes over a rollout in each update.", "1", ge=1)
+    minibatches: int = key(4, "Minibatches of each pass.", "1", ge=1)
+    passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
+    segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
+    learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
+    weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
+    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
+    gae_lambda: float = key(0.9, "Decay of the generalised advantage estimate.", "1", ge=0, le=1)
+    clip: float = key(0.2, "Clip of the probability ratio.", "1", gt=0, lt=1)
+    entropy: float = key(0.02, "Weight of the entropy bonus.", "1", ge=0, le=10)
+    reward_scale: float = key(100.0, "Factor on log returns; 1 makes PPO fail.", "1", gt=0)
+
+
+class Agents(Block):
+    """Settings of each agent; a trial overrides those that the search names."""
+
+    ppo: Ppo = Field(Ppo(), description="Proximal policy optimisation.", json_schema_extra={"unit": "-"})
+
+
+class Gate(Block):
+    """The gate: a policy trades only where its validated return is above zero beyond doubt, else it stays flat."""
+
+    level: float = key(0.05, "Quantile of the bootstrapped mean return that must be above 0.", "1", gt=0, lt=1)
+    block: int = key(20, "Length of the circular blocks.", "bars", ge=1)
+    resamples: int = key(500, "Bootstrap resamples.", "1", ge=20)
+
+
+class Dimension(Block):
+    """One dimension of a search space, in Optuna's terms."""
+
+    type: Literal["float", "int", "categorical"] = key("float", "Distribution.", "-")
+    low: float | None = key(None, "Lower bound (float, int).", "as the parameter")
+    high: float | None = key(None, "Upper bound (float, int).", "as the parameter")
+    log: bool = key(False, "Draw on a logarithmic scale.", "-")
+    step: float | None = key(None, "Step (float, int).", "as the parameter")
+    choices: list[float | int | str | bool] | None = key(None, "Choices (categorical).", "as the parameter")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Dimension:
+        numbers = {name: getattr(self, name) for name in ("low", "high", "step") if getattr(self, name) is not None}
+        if self.type == "categorical":
+            if not self.choices:
+                raise refusal("choices", "must name the choices of a categorical dimension")
+            if numbers or self.log:
+                raise refusal([*numbers, "log"][0], "has no meaning in a categorical dimension; leave it out")
+            return self
+        if self.choices is not None:
+            raise refusal("choices", "needs `type: categorical`")
+        if self.low is None or self.high is None:
+            raise refusal(
+                "low" if self.low is None else "high", f"is missing; a dimension of type {self.type} needs it"
+            )
+        self._check_numbers(self.low, self.high, numbers)
+        return self
+
+    def _check_numbers(self, low: float, high: float, numbers: dict[str, float]) -> None:
+        fraction = [name for name, value in numbers.items() if value != int(value)]
+        if self.type == "int" and fraction:
+            raise refusal(
+                fraction[0], f"must be a whole number in a dimension of type int, but is {numbers[fraction[0]]:g}"
+            )
+        if low > high:
+            raise refusal("low", f"{low:g} is above high {high:g}")
+        if self.log and low <= 0:
+            raise refusal("low", f"must be above 0 on a logarithmic scale, but is {low:g}")
+        if self.step is not None and (self.log or self.step <= 0):
+            raise refusal("step", "must be above 0, and left out where log is true")
+
+    def contains(self, value: float | int | str) -> bool:
+        """Whether a value lies in the dimension, the grid of `step` apart."""
+        if self.type == "categorical":
+            return value in (self.choices or [])
+        return isinstance(value, (int, float)) and (self.low or 0) <= value <= (self.high or 0)
+
+
+class Search(Block):
+    """Hyper-parameter search: a fixed number of rounds; round r knows the scores of the rounds before it."""
+
+    agents: list[Literal["ppo"]] = key(["ppo"], "Agents that are searched.", "-", min_length=1)
+    sampler: Literal["tpe", "random"] = key("tpe", "Optuna sampler.", "-")
+    rounds: int = key(2, "Rounds R.", "1", ge=1, le=1000)
+    trials_per_round: int = key(4, "Trials of each round; the first trial is the shipped defaults.", "1", ge=1)
+    seeds: int = key(2, "Training seeds S of each trial and fold.", "1", ge=1, le=1000)
+    seed: int = key(0, "Seed of the study.", "-", ge=0, le=_MAX_SEED)
+    space: dict[str, dict[str, Dimension]] = key(
+        {
+            "ppo": {
+                "learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True},
+                "weight_decay": {"type": "float", "low": 0.3, "high": 3.0, "log": True},
+                "discount": {"type": "float", "low": 0.8, "high": 0.97},
+                "entropy": {"type": "float", "low": 0.003, "high": 0.1, "log": True},
+            }
+        },
+        "Search space of each agent: parameter -> dimension; null takes a dimension out.",
+        "-",
+    )
+
+    @field_validator("agents")
+    @classmethod
+    def _once(cls, agents: list[str]) -> list[str]:
+        if len(set(agents)) != len(agents):
+            raise refusal("", "names an agent twice")
+        return agents
+
+    @field_validator("space")
+    @classmethod
+    def _sorted(cls, space: dict[str, dict[str, Dimension]]) -> dict[str, dict[str, Dimension]]:
+        """In the order of the names: the order in a file must not change what is drawn."""
+        return {agent: dict(sorted(dimensions.items())) for agent, dimensions in sorted(space.items())}
+
+
+class MultiMetric(Block):
+    """Weights of the multi-metric score."""
+
+    sharpe: float = key(0.4, "Weight of the Sharpe ratio.", "1")
+    profit: float = key(0.3, "Weight of profit over starting equity.", "1")
+    win_rate: float = key(0.2, "Weight of the share of winning trades.", "1")
+    max_drawdown: float = key(-0.1, "Weight of the maximum drawdown.", "1")
+
+
+class Selection(Block):
+    """Which arm chooses the strategy that goes to the vault."""
+
+    arm: Literal["sharpe_only", "multi_metric"] = key("sharpe_only", "Arm whose choice is evaluated.", "-")
+    multi_metric: MultiMetric = Field(
+        MultiMetric(), description="Weights of the multi_metric arm.", json_schema_extra={"unit": "-"}
+    )
+
+
+class Final(Block):
+    """The final policy."""
+
+    seeds: int = key(4, "Training seeds whose outputs are averaged in the final policy.", "1", ge=1, le=100)
+
+
+class Evaluation(Block):
+    """What is computed on the vault."""
+
+    confidence: float = key(0.95, "Confidence of the intervals.", "1", gt=0.5, lt=1)
+    resamples: int = key(1000, "Stationary-bootstrap resamples.", "1", ge=100)
+    random_agents: int = key(1000, "Random agents of the same exposure and turnover.", "1", ge=1)
+    sma_cross: tuple[Horizon, Horizon] = key((20, 50), "Fast and slow window of the moving-average benchmark.", "bars")
+    seed: int = key(0, "Seed of bootstraps and random agents.", "-", ge=0, le=_MAX_SEED)
+
+    @field_validator("sma_cross")
+    @classmethod
+    def _fast_below_slow(cls, windows: tuple[int, int]) -> tuple[int, int]:
+        if windows[0] >= windows[1]:
+            raise refusal("", f"has the fast window {windows[0]}, which is not below the slow window {windows[1]}")
+        return windows
+
+
+class Report(Block):
+    """The report."""
+
+    title: str = key("", "Title; empty takes the experiment's name.", "-")
+
+
+class Logging(Block):
+    """Logs; changes no result."""
+
+    level: Literal["debug", "info", "warning"] = key("info", "Least severe message that is logged.", "-")
+
+
+class Settings(Block):
+    """All settings of one experiment."""
+
+    data: Data = Field(Data(), description="Which bars are used.")
+    market: Market = Field(Market(), description="How targets become equity.")
+    features: FeatureSet = Field(FeatureSet(), description="What the policy sees.")
+    vault: Vault = Field(Vault(), description="The span that is opened once.")
+    folds: Folds = Field(Folds(), description="How the development span is divided.")
+    agents: Agents = Field(Agents(), description="Settings of each agent.")
+    gate: Gate = Field(Gate(), description="When a policy may trade at all.")
+    search: Search = Field(Search(), description="Hyper-parameter search.")
+    selection: Selection = Field(Selection(), description="How one strategy is chosen.")
+    final: Final = Field(Final(), description="The final policy.")
+    evaluation: Evaluation = Field(Evaluation(), description="What is computed on the vault.")
+    report: Report = Field(Report(), description="The report.")
+    logging: Logging = Field(Logging(), description="Logs.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        start = self.vault.start
+        if start and self.data.start and start <= self.data.start:
+            raise refusal("vault.start", f"{start} is not after data.start {self.data.start}")
+        if start and self.data.end and start > self.data.end:
+            raise refusal("vault.start", f"{start} is after data.end {self.data.end}")
+        for agent, dimensions in self.search.space.items():
+            if agent not in self.search.agents:
+                raise refusal(f"search.space.{agent}", "is no agent of search.agents", list(self.search.agents))
+            for parameter, dimension in dimensions.items():
+                _check_dimension(getattr(self.agents, agent), agent, parameter, dimension)
+        return self
+
+
+def _check_dimension(settings: Ppo, agent: str, parameter: str, dimension: Dimension) -> None:
+    """Refuse a dimension of a parameter that cannot be searched, or that reaches values which it does not take."""
+    where, what = f"search.space.{agent}.{parameter}", f"agents.{agent}.{parameter}"
+    free = [name for name in type(settings).model_fields if name not in settings.structural]
+    if parameter in settings.structural:
+        raise refusal(where, f"shapes the compiled program, so it cannot be searched; set {what} instead")
+    if parameter not in free:
+        raise refusal(where, f"is no parameter of {agent}", free)
+    for value in dimension.choices or (dimension.low, dimension.high):
+        try:
+            type(settings).model_validate({parameter: value}, strict=True)
+        except ValidationError as error:
+            cause = error.errors()[0]["msg"].removeprefix("Input ")
+            raise refusal(where, f"reaches {value!r}, which {what} does not take: it {cause}") from error
+    default = getattr(settings, parameter)
+    if not dimension.contains(default):
+        raise refusal(
+            where,
+            f"does not contain {what}, which is {default:g} and is the first trial; widen the one or move the other",
+        )

@@ -1,0 +1,29 @@
+"""The named errors of Outsample: each carries one sentence for the user and ends the stage with exit code 1."""
+
+
+class OutsampleError(Exception):
+    """An error with one sentence that says what is wrong, where, and what to do instead.
+
+    `run_script` and the command line print the sentence alone, without a traceback. Every other exception is a
+    defect of Outsample and is shown in full.
+    """
+
+
+class ConfigError(OutsampleError):
+    """A key or a value of the configuration is wrong; the sentence names the layer and its file."""
+
+
+class DataError(OutsampleError):
+    """Bars are missing, malformed or too few."""
+
+
+class SchemaError(OutsampleError):
+    """A Parquet or JSON file does not have the columns or keys which its schema promises."""
+
+
+class AuditError(OutsampleError):
+    """A feature, a scaler, a fold or a decision changes when the future is replaced."""
+
+
+class TrainingError(OutsampleError):
+    """A lane cannot be trained, or every lane has failed."""

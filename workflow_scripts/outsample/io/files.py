@@ -1,0 +1,203 @@
+"""Reading and writing of tables and documents: schema checked both ways, the same content always the same bytes.
+
+A file is written under a unique temporary name in its folder and renamed, so that a killed or an orphaned job never
+leaves half of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from outsample.errors import SchemaError
+from outsample.hashing import canonical_json as canonical_json
+from outsample.hashing import nan_as_null
+from outsample.hashing import sha256_of as sha256_of
+from outsample.io.schemas import DOCUMENTS, TABLES, TableSchema
+
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+}
+_ARROW_TYPES = {
+    "string": pa.string(),
+    "timestamp[us]": pa.timestamp("us"),
+    "float64": pa.float64(),
+    "int64": pa.int64(),
+    "int32": pa.int32(),
+    "bool": pa.bool_(),
+}
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` which takes its place when the block ends well, and vanishes otherwise."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _arrow_schema(schema: TableSchema, columns: Sequence[str]) -> pa.Schema:
+    extra = [c for c in columns if c not in schema.columns]
+    types = schema.columns | dict.fromkeys(extra, "float64")
+    return pa.schema(
+        [pa.field(c, _ARROW_TYPES[t], nullable=c in schema.nullable or c in extra) for c, t in types.items()]
+    )
+
+
+def _check_columns(columns: Sequence[str], schema: TableSchema, name: str, where: str | Path) -> None:
+    missing = [c for c in schema.columns if c not in columns]
+    unknown = [] if schema.extensible else [c for c in columns if c not in schema.columns]
+    if missing or unknown:
+        found = f"lacks {', '.join(missing)}" if missing else f"has unexpected {', '.join(unknown)}"
+        raise SchemaError(f"{where}: the table {name} {found}; delete the file and run the rule that writes it again.")
+
+
+def _check_rows(frame: pd.DataFrame, schema: TableSchema, name: str, where: str | Path) -> None:
+    for column in schema.columns:
+        if column not in schema.nullable and frame[column].isna().any():
+            row = int(frame[column].isna().to_numpy().argmax())
+            raise SchemaError(f"{where}: column {column} of the table {name} is empty in row {row}.")
+    keys = list(schema.keys)
+    if frame.duplicated(keys).any():
+        key = frame.loc[frame.duplicated(keys), keys].iloc[0].to_dict()
+        raise SchemaError(f"{where}: the table {name} holds the key {key} twice.")
+
+
+def write_table(frame: pd.DataFrame, path: str | Path, name: str, *, groups: str | None = None) -> None:
+    """Write a table sorted by its keys as Parquet; the same rows always give the same bytes.
+
+    Args:
+        frame: the rows, in any order.
+        path: file to write.
+        name: name of the schema in `outsample.io.schemas.TABLES`.
+        groups: column whose values get a row group each, so that a reader can take one value alone.
+    Raises: SchemaError where a column is missing, unexpected, empty, of the wrong type, or a key is not unique.
+    """
+    schema = TABLES[name]
+    _check_columns(list(frame.columns), schema, name, path)
+    extra = [c for c in frame.columns if c not in schema.columns]
+    frame = frame[[*schema.columns, *extra]].sort_values(list(schema.keys), kind="stable", ignore_index=True)
+    _check_rows(frame, schema, name, path)
+    try:
+        table = pa.Table.from_pandas(frame, _arrow_schema(schema, list(frame.columns)), preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaError(f"{path}: the table {name} has a value of the wrong type: {error}") from error
+    table = table.replace_schema_metadata({"outsample.schema": name})
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
+        if groups is None:
+            writer.write_table(table)
+        else:
+            for _, rows in frame.groupby(groups, sort=True).indices.items():
+                writer.write_table(table.slice(int(rows[0]), len(rows)))
+
+
+def read_table(path: str | Path, name: str, **filters: Any) -> pd.DataFrame:
+    """Read a table and check it against its schema.
+
+    Args:
+        path: file to read.
+        name: name of the schema in `outsample.io.schemas.TABLES`.
+        filters: column=value; only these rows are read.
+    Raises: SchemaError where the file is no Parquet or does not fit its schema.
+    """
+    schema = TABLES[name]
+    try:
+        found = pq.read_schema(path)
+        _check_columns(found.names, schema, name, path)
+        expected = _arrow_schema(schema, found.names)
+        wrong = [c for c in found.names if found.field(c).type != expected.field(c).type]
+        if wrong:
+            raise SchemaError(
+                f"{path}: column {wrong[0]} is of type {found.field(wrong[0]).type}, not of "
+                f"{expected.field(wrong[0]).type}; delete the file and run its rule again."
+            )
+        table = pq.read_table(path, filters=[(c, "=", v) for c, v in filters.items()] or None)
+    except (pa.ArrowInvalid, FileNotFoundError) as error:
+        raise SchemaError(f"{path}: not readable as the table {name}: {error}") from error
+    frame = table.to_pandas()
+    _check_rows(frame, schema, name, path)
+    return frame
+
+
+def _check_document(content: dict[str, Any], name: str, where: str | Path) -> None:
+    schema = DOCUMENTS[name]
+    for key in [*schema, *content]:
+        if key not in content:
+            raise SchemaError(f"{where}: the document {name} lacks {key}; delete it and run its rule again.")
+        if key not in schema:
+            raise SchemaError(f"{where}: the document {name} has the unexpected key {key}.")
+        kind, value = schema[key], content[key]
+        fits = isinstance(value, _JSON_TYPES[kind.rstrip("?")]) or (kind.endswith("?") and value is None)
+        if not fits or (isinstance(value, bool) and kind != "boolean"):
+            raise SchemaError(f"{where}: {key} of the document {name} is {value!r}, not of type {kind.rstrip('?')}.")
+
+
+def write_json(content: dict[str, Any], path: str | Path, name: str) -> None:
+    """Write a document, indented, keys in the order of its schema, NaN as null.
+
+    Raises: SchemaError where a key is missing, unexpected or of the wrong type.
+    """
+    _check_document(content, name, path)
+    ordered = {key: content[key] for key in DOCUMENTS[name]}
+    text = json.dumps(nan_as_null(ordered), indent=2, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path, name: str) -> dict[str, Any]:
+    """Read a document and check it against its schema.
+
+    Raises: SchemaError where the file is no JSON or does not fit.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SchemaError(f"{path}: not readable as the document {name}: {error}") from error
+    if not isinstance(content, dict):
+        raise SchemaError(f"{path}: the document {name} must be a JSON object.")
+    _check_document(content, name, path)
+    return content
+
+
+def sha256_file(path: str | Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_frame(frame: pd.DataFrame) -> str:
+    """Hex sha256 of a frame's column names, types and values, in their order."""
+    digest = hashlib.sha256()
+    for column in frame.columns:
+        values = frame[column]
+        digest.update(f"{column}:{len(values)};".encode())
+        if pd.api.types.is_numeric_dtype(values):
+            digest.update(values.to_numpy().tobytes())
+        elif pd.api.types.is_datetime64_any_dtype(values):
+            digest.update(values.to_numpy().astype("datetime64[us]").astype("int64").tobytes())
+        else:
+            digest.update("\0".join(map(str, values)).encode())
+    return digest.hexdigest()

@@ -1,0 +1,228 @@
+"""The schema of every Parquet and JSON file that crosses a rule: its columns or keys, their types and meanings.
+
+A table may be `extensible`: then it holds further float64 columns (the features). Dates are naive timestamps at
+which the bar closes (midnight for daily bars). All rows are sorted by `keys`, which are unique together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """Columns of a Parquet table: name -> type; `nullable` ones may hold nulls; `keys` are unique and sorted by."""
+
+    columns: dict[str, str]
+    keys: tuple[str, ...]
+    nullable: frozenset[str] = field(default_factory=frozenset)
+    extensible: bool = False
+
+
+_BAR = {"open": "float64", "high": "float64", "low": "float64", "close": "float64", "volume": "float64"}
+_ADJUSTED_BAR = _BAR | {"factor": "float64"}  # raw price = adjusted price / factor
+_LANE = {"trial": "int32", "fold": "int32", "seed": "int32"}
+
+TABLES: dict[str, TableSchema] = {
+    # As they came, unadjusted; adj_close is null where the source does not know it.
+    "bars": TableSchema(
+        {"symbol": "string", "date": "timestamp[us]"} | _BAR | {"adj_close": "float64"},
+        ("symbol", "date"),
+        frozenset({"open", "high", "low", "close", "volume", "adj_close"}),
+    ),
+    # Checked and adjusted: prices times factor = adj_close / close.
+    "validated_bars": TableSchema({"symbol": "string", "date": "timestamp[us]"} | _ADJUSTED_BAR, ("symbol", "date")),
+    # Adjusted bars and one column a feature; NaN in the warm-up rows of a symbol only.
+    "features": TableSchema(
+        {"symbol": "string", "date": "timestamp[us]"} | _ADJUSTED_BAR, ("symbol", "date"), extensible=True
+    ),
+    # The rows of features before the vault, without warm-up rows.
+    "development": TableSchema(
+        {"symbol": "string", "date": "timestamp[us]"} | _ADJUSTED_BAR, ("symbol", "date"), extensible=True
+    ),
+    # The rows of the vault (in_vault) and the warm-up rows before it (not in_vault).
+    "vault": TableSchema(
+        {"symbol": "string", "date": "timestamp[us]"} | _ADJUSTED_BAR | {"in_vault": "bool"},
+        ("symbol", "date"),
+        extensible=True,
+    ),
+    # Half-open row ranges [start, end) within a symbol's development rows. fold -1 is the whole development span
+    # (the final policy). part "test" has inner -1; "train" and "validate" belong to one inner fold of the gate, and
+    # a part may consist of several blocks.
+    "folds": TableSchema(
+        {
+            "fold": "int32",
+            "inner": "int32",
+            "part": "string",
+            "symbol": "string",
+            "block": "int32",
+            "start": "int64",
+            "end": "int64",
+            "first_date": "timestamp[us]",
+            "last_date": "timestamp[us]",
+        },
+        ("fold", "inner", "part", "symbol", "block"),
+    ),
+    # Standardisation of each feature, fitted on the train rows of (fold, inner), all symbols together.
+    "scalers": TableSchema(
+        {"fold": "int32", "inner": "int32", "feature": "string", "center": "float64", "scale": "float64"},
+        ("fold", "inner", "feature"),
+    ),
+    # kind: feature, scaler, fold or decision; rows compared up to the cut, and how many of them changed.
+    "audit": TableSchema(
+        {"kind": "string", "name": "string", "cut": "timestamp[us]", "rows": "int64", "changed": "int64"},
+        ("kind", "name", "cut"),
+    ),
+    # Out-of-fold targets of each lane, before its gate. row counts within the symbol's development rows.
+    "targets": TableSchema(
+        _LANE | {"symbol": "string", "row": "int64", "target": "float64"}, ("trial", "fold", "seed", "symbol", "row")
+    ),
+    # One row a lane: the gate's bound (quantile of the bootstrapped mean validated return per bar) and its outcome.
+    "lanes": TableSchema(_LANE | {"gate_bound": "float64", "gate_open": "bool"}, ("trial", "fold", "seed")),
+    # Learning curves: mean net reward per bar (log return, rollout policy), entropy (nats) and loss of each update.
+    "curves": TableSchema(
+        _LANE | {"inner": "int32", "update": "int32", "reward": "float64", "entropy": "float64", "loss": "float64"},
+        ("trial", "fold", "seed", "inner", "update"),
+    ),
+    # The trial matrix of one agent and round: float64 replay of every lane's targets, each fold from flat to flat.
+    # position: fraction of the sleeve's equity at the close; returns and cost: fractions of the equity one bar ago.
+    "matrix": TableSchema(
+        {
+            "symbol": "string",
+            "agent": "string",
+            "trial": "int32",
+            "fold": "int32",
+            "seed": "int32",
+            "date": "timestamp[us]",
+            "target": "float64",
+            "position": "float64",
+            "gross_return": "float64",
+            "cost": "float64",
+            "net_return": "float64",
+        },
+        ("symbol", "trial", "fold", "seed", "date"),
+    ),
+    # The portfolio (sum of the sleeves) of each lane, and buy and hold of the same sleeves on the same bars.
+    "portfolios": TableSchema(
+        {"agent": "string"}
+        | _LANE
+        | {"date": "timestamp[us]", "net_return": "float64", "cost": "float64", "buy_and_hold_return": "float64"},
+        ("agent", "trial", "fold", "seed", "date"),
+    ),
+    # Metrics of each lane's out-of-fold portfolio on one fold; null where undefined.
+    "scores": TableSchema(
+        {"agent": "string"} | _LANE | {"metric": "string", "value": "float64"},
+        ("agent", "trial", "fold", "seed", "metric"),
+        frozenset({"value"}),
+    ),
+    # The vault: series is agent, buy_and_hold, scaled_buy_and_hold, sma_cross or flat; symbol is a symbol or
+    # "portfolio". price: raw close (0 for the portfolio). Returns and cost as in the matrix; equity in currency.
+    "returns": TableSchema(
+        {
+            "series": "string",
+            "symbol": "string",
+            "date": "timestamp[us]",
+            "equity": "float64",
+            "net_return": "float64",
+            "cost": "float64",
+            "target": "float64",
+            "position": "float64",
+            "price": "float64",
+        },
+        ("series", "symbol", "date"),
+    ),
+    # Value of each metric (outsample.evaluation.metrics.METRICS) and its interval; null where undefined.
+    "metrics": TableSchema(
+        {
+            "series": "string",
+            "symbol": "string",
+            "metric": "string",
+            "value": "float64",
+            "lower": "float64",
+            "upper": "float64",
+        },
+        ("series", "symbol", "metric"),
+        frozenset({"value", "lower", "upper"}),
+    ),
+    # Round trips of the agent on the vault: from flat (or a flip) to flat (or a flip). prices are raw fill prices.
+    "trades": TableSchema(
+        {
+            "symbol": "string",
+            "entry_date": "timestamp[us]",
+            "exit_date": "timestamp[us]",
+            "direction": "int32",
+            "bars": "int64",
+            "entry_price": "float64",
+            "exit_price": "float64",
+            "profit": "float64",
+            "cost": "float64",
+        },
+        ("symbol", "entry_date"),
+    ),
+    # Random agents of the agent's exposure and turnover on the vault, portfolio only.
+    "random_agents": TableSchema(
+        {"draw": "int32", "total_return": "float64", "sharpe": "float64"}, ("draw",), frozenset({"sharpe"})
+    ),
+}
+
+# Top-level keys of each JSON file and their JSON types; a file holds these keys and no others.
+DOCUMENTS: dict[str, dict[str, str]] = {
+    # settings: every key of the experiment; sha256: hash of the settings in canonical JSON.
+    "config": {"experiment": "string", "environment": "string", "settings": "object", "sha256": "string"},
+    # symbols: symbol -> {file, rows, first, last, sha256}; adjustment: what was done to prices.
+    "bars_manifest": {"source": "object", "simulated": "boolean", "symbols": "object", "sha256": "string"},
+    # symbols: symbol -> {rows, first, last}; calendar: {name, inferred, periods_per_year};
+    # checks: [{id, severity, symbol, count, detail}]; adjustment: sentence.
+    "quality": {
+        "simulated": "boolean",
+        "calendar": "object",
+        "symbols": "object",
+        "checks": "array",
+        "adjustment": "string",
+    },
+    # features: [{name, group, formula, warm_up}] in the order of the policy's inputs; warm_up: longest, in bars.
+    "feature_spec": {"features": "array", "warm_up": "integer"},
+    # vault: {first, last, dates, sha256}; development: {first, last, dates}.
+    "split": {"vault": "object", "development": "object"},
+    # trials: [{trial, origin, params}]; params holds every setting of the agent.
+    "suggestions": {"agent": "string", "round": "integer", "trials": "array"},
+    # ranking: [{agent, trial, score}] from best to worst, score null where undefined.
+    "selection": {
+        "arm": "string",
+        "agent": "string",
+        "trial": "integer",
+        "params": "object",
+        "score": "number?",
+        "ranking": "array",
+    },
+    # arrays: [{path, dtype, shape, sha256}] of the Orbax folder; sha256 over them all.
+    "policy_manifest": {"arrays": "array", "sha256": "string"},
+    # features: names in input order; actions: targets; inputs, outputs: names and shapes of the ONNX graph;
+    # gate: {bound, open}; models: how many fold models are averaged; onnx_sha256: hash of policy.onnx.
+    "policy": {
+        "agent": "string",
+        "features": "array",
+        "actions": "array",
+        "inputs": "object",
+        "outputs": "object",
+        "gate": "object",
+        "models": "integer",
+        "seeds": "integer",
+        "fill": "string",
+        "onnx_sha256": "string",
+    },
+    # look: which look at this vault this evaluation was, from 1 (no total: later looks would change it).
+    "looks": {"look": "integer", "vault": "string", "model": "string"},
+    # The verdict and everything it rests on; see outsample.evaluation.verdict.
+    "verdict": {
+        "level": "string",
+        "title": "string",
+        "sentences": "array",
+        "tests": "object",
+        "activity": "object",
+        "detectable_sharpe": "number",
+        "look": "integer",
+    },
+    # config, code, data, vault, lock, policy -> sha256.
+    "provenance": {"hashes": "object", "versions": "object"},
+}

@@ -1,0 +1,55 @@
+"""Train one shard of a round's lanes: trials (JSON) -> out-of-fold targets, gates and learning curves (Parquet)."""
+
+from outsample.agents import runtime
+
+runtime.configure("work/jax_cache")  # before anything imports JAX
+
+# ruff: noqa: E402
+from outsample.agents.training import Lane, train_lanes
+from outsample.config.models import Gate, Market
+from outsample.errors import ConfigError
+from outsample.io import read_json, read_table, write_table
+from outsample.io.script import run_script
+from outsample.market.accounting import MarketRules
+from outsample.market.panel import Panel
+
+
+def shard_of(lanes, scatteritem):
+    """Lanes of one shard: every n-th lane from the i-th, for the scatter item i-of-n."""
+    index, shards = (int(number) for number in scatteritem.split("-of-"))
+    if shards > len(lanes):
+        raise ConfigError(
+            f"The profile asks for {shards} shards (set-scatter: trials), but the round has only {len(lanes)} lanes; "
+            f"set trials={len(lanes)} or less."
+        )
+    return lanes[index - 1 :: shards]
+
+
+def main(
+    suggestions, development, spec, quality, folds, scalers, targets, lanes, curves, *, agent, scatteritem, settings
+):
+    fold_table, calendar = read_table(folds, "folds"), read_json(quality, "quality")["calendar"]
+    names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
+    tested = sorted(fold_table.loc[fold_table["part"] == "test", "fold"].unique().tolist())
+    every_lane = [
+        Lane(trial["trial"], fold, seed, trial["params"])
+        for trial in read_json(suggestions, "suggestions")["trials"]
+        for fold in tested
+        for seed in range(settings["search"]["seeds"])
+    ]
+    results = train_lanes(
+        agent,
+        shard_of(every_lane, scatteritem),
+        Panel.from_frame(read_table(development, "development"), names),
+        fold_table,
+        read_table(scalers, "scalers"),
+        MarketRules.from_settings(Market(**settings["market"]), calendar["periods_per_year"]),
+        Gate(**settings["gate"]),
+    )
+    write_table(results.targets, targets, "targets")
+    write_table(results.lanes, lanes, "lanes")
+    write_table(results.curves, curves, "curves")
+
+
+if "snakemake" in globals():
+    run_script(main, snakemake)

@@ -1,0 +1,42 @@
+"""Train the final policy on the development span: selection (JSON) -> policy (ONNX, JSON, Orbax)."""
+
+from outsample.agents import runtime
+
+runtime.configure("work/jax_cache")  # before anything imports JAX
+
+# ruff: noqa: E402
+from pathlib import Path
+
+from outsample.agents.checkpoint import save
+from outsample.agents.export import describe, to_onnx
+from outsample.agents.training import fit_final
+from outsample.config.models import Gate, Market
+from outsample.io import read_json, read_table, write_json
+from outsample.io.files import replacing
+from outsample.io.script import run_script
+from outsample.market.accounting import MarketRules
+from outsample.market.panel import Panel
+
+
+def main(selection, development, spec, quality, folds, scalers, onnx, policy, manifest, folder, *, settings):
+    chosen, calendar = read_json(selection, "selection"), read_json(quality, "quality")["calendar"]
+    names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
+    fitted = fit_final(
+        chosen["agent"],
+        chosen["params"],
+        settings["final"]["seeds"],
+        Panel.from_frame(read_table(development, "development"), names),
+        read_table(folds, "folds"),
+        read_table(scalers, "scalers"),
+        MarketRules.from_settings(Market(**settings["market"]), calendar["periods_per_year"]),
+        Gate(**settings["gate"]),
+    )
+    model = to_onnx(fitted)
+    with replacing(onnx) as temporary:
+        Path(temporary).write_bytes(model)
+    write_json(describe(fitted, model), policy, "policy")
+    write_json(save(fitted, Path(folder)), manifest, "policy_manifest")
+
+
+if "snakemake" in globals():
+    run_script(main, snakemake)
