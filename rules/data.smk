@@ -60,7 +60,6 @@ rule ingest_bars:
 rule validate_bars:
     input:
         bars="results/{experiment}/bars.parquet",
-        manifest="results/{experiment}/bars.manifest.json",
     output:
         validated="results/{experiment}/validated_bars.parquet",
         quality="results/{experiment}/quality.json",

@@ -6,6 +6,8 @@ rule audit_decisions:
         onnx="results/{experiment}/policy/policy.onnx",
         policy="results/{experiment}/policy/policy.json",
         development="results/{experiment}/development.parquet",
+        validated="results/{experiment}/validated_bars.parquet",
+        split="results/{experiment}/split.json",
     output:
         audit="results/{experiment}/audit_decisions.parquet",
     log:

@@ -86,7 +86,6 @@ rule build_timings:
         mem_mb=500,
         runtime=5,
     params:
-        experiment=lambda wildcards: wildcards.experiment,
         folder=lambda wildcards: f"results/{wildcards.experiment}/benchmarks",
         code=code_of("build_timings", files=REPORT_FILES[1:]),
     message:

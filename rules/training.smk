@@ -34,7 +34,7 @@ rule suggest_trials:
         settings=lambda wildcards: block(
             LOADED[wildcards.experiment],
             f"agents.{wildcards.agent}",
-            f"search.space.{wildcards.agent}",
+            "search.space",
             "search.sampler",
             "search.trials_per_round",
             "search.seed",
@@ -133,9 +133,9 @@ rule select_strategy:
         mem_mb=1000,
         runtime=5,
     params:
-        # Only the arm at hand has weights; those of another arm must not rerun it.
+        # Another arm's weights must not rerun this one.
         weights=lambda wildcards: (
-            block(LOADED[wildcards.experiment], "selection.multi_metric") if wildcards.arm == "multi_metric" else {}
+            settings_of(wildcards).selection.multi_metric.model_dump() if wildcards.arm == "multi_metric" else {}
         ),
         code=code_of("select_strategy"),
     message:

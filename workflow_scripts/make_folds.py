@@ -1,7 +1,8 @@
 """Divide the development span into purged walk-forward folds and fit a scaler on each train span (Parquet)."""
 
 from outsample.config.models import Folds
-from outsample.folds import fit_scalers, make_folds
+from outsample.folds.scalers import fit_scalers
+from outsample.folds.walk_forward import make_folds
 from outsample.io import read_json, read_table, write_table
 from outsample.io.script import run_script
 

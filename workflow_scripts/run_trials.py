@@ -2,10 +2,10 @@
 
 from outsample.agents import runtime
 
-runtime.configure("work/jax_cache")  # before anything imports JAX
+runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 
 # ruff: noqa: E402
-from outsample.agents.training import Lane, train_lanes
+from outsample.agents.lanes import Lane, train_lanes
 from outsample.config.models import Gate, Market
 from outsample.errors import ConfigError
 from outsample.io import read_json, read_table, write_table

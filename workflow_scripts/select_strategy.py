@@ -2,21 +2,17 @@
 
 import pandas as pd
 
+from outsample.config.models import MultiMetric
 from outsample.io import read_json, read_table, write_json
 from outsample.io.script import run_script
 from outsample.selection.arms import select
 
 
 def main(suggestions, scores, selection, *, arm, weights):
-    trials = [
-        (document["agent"], trial)
-        for path in suggestions
-        for document in [read_json(path, "suggestions")]
-        for trial in document["trials"]
-    ]
-    frame = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
-    chosen = select(arm, frame, trials, weights["selection"]["multi_metric"] if weights else None)
-    write_json(chosen, selection, "selection")
+    documents = [read_json(path, "suggestions") for path in suggestions]
+    trials = [trial | {"agent": document["agent"]} for document in documents for trial in document["trials"]]
+    table = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
+    write_json(select(arm, table, trials, MultiMetric(**weights)), selection, "selection")
 
 
 if "snakemake" in globals():

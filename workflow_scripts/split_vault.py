@@ -1,7 +1,7 @@
 """Split the last span off at one date for all symbols: features -> development and vault (Parquet), dates (JSON)."""
 
 from outsample.config.models import Vault
-from outsample.folds import split_vault
+from outsample.folds.vault import split_vault
 from outsample.io import read_json, read_table, write_json, write_table
 from outsample.io.script import run_script
 

@@ -1,27 +1,37 @@
 """Suggest the trials of one round from the scores of all rounds before it (JSON)."""
 
-from outsample.config.models import Dimension
+import pandas as pd
+
+from outsample.config.models import Dimension, MultiMetric
 from outsample.io import read_json, read_table, write_json
 from outsample.io.script import run_script
-from outsample.search.rounds import earlier_trials, suggest
+from outsample.search.rounds import suggest
+from outsample.selection.arms import trial_scores
+
+
+def earlier_trials(agent, suggestions, scores):
+    """Settings and Sharpe score of every trial so far, in their order; the score is None where it is undefined."""
+    if not suggestions:
+        return []
+    table = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
+    known = trial_scores("sharpe_only", table, MultiMetric())
+    trials = [trial for path in suggestions for trial in read_json(path, "suggestions")["trials"]]
+    values = [float(known[(agent, trial["trial"])]) for trial in trials]
+    return [(t["params"], None if value != value else value) for t, value in zip(trials, values, strict=True)]
 
 
 def main(earlier_suggestions, earlier_scores, suggestions, *, agent, round, settings):
-    earlier = earlier_trials(
-        [read_json(path, "suggestions") for path in earlier_suggestions],
-        [read_table(path, "scores") for path in earlier_scores],
-    )
     search = settings["search"]
-    space = {name: Dimension(**dimension) for name, dimension in search.get("space", {}).get(agent, {}).items()}
+    space = search["space"].get(agent, {})
     trials = suggest(
         agent,
         settings["agents"][agent],
-        space,
-        sampler=search["sampler"],
-        round=int(round),
-        trials_per_round=search["trials_per_round"],
-        seed=search["seed"],
-        earlier=earlier,
+        {name: Dimension(**dimension) for name, dimension in space.items()},
+        search["sampler"],
+        int(round),
+        search["trials_per_round"],
+        search["seed"],
+        earlier_trials(agent, earlier_suggestions, earlier_scores),
     )
     write_json({"agent": agent, "round": int(round), "trials": trials}, suggestions, "suggestions")
 

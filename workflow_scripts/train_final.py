@@ -2,14 +2,14 @@
 
 from outsample.agents import runtime
 
-runtime.configure("work/jax_cache")  # before anything imports JAX
+runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 
 # ruff: noqa: E402
 from pathlib import Path
 
 from outsample.agents.checkpoint import save
-from outsample.agents.export import describe, to_onnx
-from outsample.agents.training import fit_final
+from outsample.agents.export import policy_document, to_onnx
+from outsample.agents.lanes import fit_final
 from outsample.config.models import Gate, Market
 from outsample.io import read_json, read_table, write_json
 from outsample.io.files import replacing
@@ -34,7 +34,7 @@ def main(selection, development, spec, quality, folds, scalers, onnx, policy, ma
     model = to_onnx(fitted)
     with replacing(onnx) as temporary:
         Path(temporary).write_bytes(model)
-    write_json(describe(fitted, model), policy, "policy")
+    write_json(policy_document(fitted, model), policy, "policy")
     write_json(save(fitted, Path(folder)), manifest, "policy_manifest")
 
 

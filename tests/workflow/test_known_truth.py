@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tests.reference.bayes import oracle_log_return
+from tests.workflow.conftest import copy_checkout
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def markets(repository, tmp_path_factory):
-    from tests.workflow.conftest import copy_checkout
-
     made = copy_checkout(repository, tmp_path_factory.mktemp("markets") / "checkout")
     made.build("results/planted_edge/report.html", "results/random_walk/report.html")
     return made.folder / "results"
@@ -32,13 +32,11 @@ def test_planted_edge_is_found(markets):
 
 
 def test_planted_edge_earns_most_of_what_the_bayes_filter_earns(markets):
-    from outsample.evaluation.known_truth import bayes_benchmark
-
     folder = markets / "planted_edge"
     rows = agent(folder)
     portfolio = rows[rows["symbol"] == "portfolio"]
     earned = float(np.log1p(portfolio["net_return"]).sum())
-    best = bayes_benchmark(folder)
+    best = oracle_log_return(folder)
     assert best > 0.2
     assert earned >= 0.8 * best
 

@@ -88,9 +88,7 @@ def test_cost_reruns_trials_but_no_data(built):
 
 
 def test_weights_of_an_arm_train_no_trial_again(built):
-    pending = built.pending(
-        "--config", "experiment=tiny", "selection={multi_metric: {win_rate: 0.3}}", "--", *TARGETS
-    )
+    pending = built.pending("--config", "experiment=tiny", "selection={multi_metric: {win_rate: 0.3}}", "--", *TARGETS)
     assert pending == {"merge_config", "select_strategy", "build_report", "build_timings"}
 
 

@@ -7,7 +7,6 @@ when they are stale. Unknown keys are refused at every level.
 from __future__ import annotations
 
 import datetime
-import string
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -25,12 +24,15 @@ def key(default: Any, description: str, unit: str, **constraints: Any) -> Any:
     return Field(default, description=description, json_schema_extra={"unit": unit}, **constraints)
 
 
-def refusal(key: str, text: str, valid: list[str] | None = None) -> PydanticCustomError:
-    """What a validator raises: the dotted key within its block ("" for the block itself), and what is wrong with it.
+def refusal(path: str | tuple[str, ...], text: str, valid: list[str] | None = None) -> PydanticCustomError:
+    """What a validator raises: a key within its block (() for the block itself), and what is wrong with it.
 
-    `valid` lists the names that may stand there instead.
+    `valid` lists the names that may stand in the place of the last part of the path.
     """
-    return PydanticCustomError("refused", "{key} {text}", {"key": key, "text": text, "valid": valid})
+    path = (path,) if isinstance(path, str) else path
+    return PydanticCustomError(
+        "refused", "{key} {text}", {"key": ".".join(path), "text": text, "path": path, "valid": valid}
+    )
 
 
 class Block(BaseModel):
@@ -89,20 +91,7 @@ class Data(Block):
             raise refusal("symbols", f"names {twice[0]} twice")
         if self.start and self.end and self.start > self.end:
             raise refusal("start", f"{self.start} is after data.end {self.end}")
-        if isinstance(self.source, CsvSource):
-            _check_path(self.source.path, len(self.symbols))
         return self
-
-
-def _check_path(path: str, symbols: int) -> None:
-    try:
-        fields = {name for _, name, _, _ in string.Formatter().parse(path) if name is not None}
-    except ValueError:
-        fields = {path}
-    if fields - {"symbol"}:
-        raise refusal("source.path", f'"{path}" may hold no braces but those of {{symbol}}')
-    if not fields and symbols > 1:
-        raise refusal("source.path", f'"{path}" needs {{symbol}}, for each of {symbols} symbols has a file of its own')
 
 
 class Market(Block):
@@ -128,18 +117,22 @@ class Market(Block):
 
 
 class FeatureSet(Block):
-    """Look-backs of the built-in features."""
+    """Look-backs of the built-in features; an empty list or null leaves one out."""
 
     return_lags: list[Lag] = key([0, 1, 2, 3, 4], "Lags of the one-bar log return.", "bars")
     return_horizons: list[Horizon] = key([5, 10, 20, 60], "Horizons of the multi-bar log return.", "bars")
     sma: list[Window] = key([10, 20, 50], "Windows of close over its simple moving average.", "bars")
     ema: list[Window] = key([12, 26], "Spans of close over its exponential moving average.", "bars")
-    rsi: int = key(14, "Window of the relative strength index (Wilder).", "bars", ge=2)
-    macd: tuple[Horizon, Horizon, Horizon] = key((12, 26, 9), "Fast, slow and signal span of MACD, over close.", "bars")
-    bollinger: int = key(20, "Window of the position within the Bollinger bands (2 standard deviations).", "bars", ge=2)
-    atr: int = key(14, "Window of the average true range (Wilder), over close.", "bars", ge=2)
+    rsi: int | None = key(14, "Window of the relative strength index (Wilder).", "bars", ge=2)
+    macd: tuple[Horizon, Horizon, Horizon] | None = key(
+        (12, 26, 9), "Fast, slow and signal span of MACD, over close.", "bars"
+    )
+    bollinger: int | None = key(
+        20, "Window of the position within the Bollinger bands (2 standard deviations).", "bars", ge=2
+    )
+    atr: int | None = key(14, "Window of the average true range (Wilder), over close.", "bars", ge=2)
     volatility: list[Window] = key([20], "Windows of the realised volatility of log returns.", "bars")
-    volume: int = key(20, "Window of the z-score of log volume.", "bars", ge=2)
+    volume: int | None = key(20, "Window of the z-score of log volume.", "bars", ge=2)
 
     @model_validator(mode="after")
     def _consistent(self) -> FeatureSet:
@@ -148,7 +141,7 @@ class FeatureSet(Block):
             twice = [v for v in values if values.count(v) > 1]
             if twice:
                 raise refusal(name, f"names {twice[0]} twice")
-        if self.macd[0] >= self.macd[1]:
+        if self.macd and self.macd[0] >= self.macd[1]:
             raise refusal("macd", f"has the fast span {self.macd[0]}, which is not below the slow span {self.macd[1]}")
         return self
 
@@ -251,12 +244,6 @@ class Dimension(Block):
         if self.step is not None and (self.log or self.step <= 0):
             raise refusal("step", "must be above 0, and left out where log is true")
 
-    def contains(self, value: float | int | str) -> bool:
-        """Whether a value lies in the dimension, the grid of `step` apart."""
-        if self.type == "categorical":
-            return value in (self.choices or [])
-        return isinstance(value, (int, float)) and (self.low or 0) <= value <= (self.high or 0)
-
 
 class Search(Block):
     """Hyper-parameter search: a fixed number of rounds; round r knows the scores of the rounds before it."""
@@ -264,7 +251,9 @@ class Search(Block):
     agents: list[Literal["ppo"]] = key(["ppo"], "Agents that are searched.", "-", min_length=1)
     sampler: Literal["tpe", "random"] = key("tpe", "Optuna sampler.", "-")
     rounds: int = key(2, "Rounds R.", "1", ge=1, le=1000)
-    trials_per_round: int = key(4, "Trials of each round; the first trial is the shipped defaults.", "1", ge=1)
+    trials_per_round: int = key(
+        4, "Trials of each round; the very first takes the settings in `agents` as they are.", "1", ge=1
+    )
     seeds: int = key(2, "Training seeds S of each trial and fold.", "1", ge=1, le=1000)
     seed: int = key(0, "Seed of the study.", "-", ge=0, le=_MAX_SEED)
     space: dict[str, dict[str, Dimension]] = key(
@@ -284,7 +273,7 @@ class Search(Block):
     @classmethod
     def _once(cls, agents: list[str]) -> list[str]:
         if len(set(agents)) != len(agents):
-            raise refusal("", "names an agent twice")
+            raise refusal((), "names an agent twice")
         return agents
 
     @field_validator("space")
@@ -331,7 +320,7 @@ class Evaluation(Block):
     @classmethod
     def _fast_below_slow(cls, windows: tuple[int, int]) -> tuple[int, int]:
         if windows[0] >= windows[1]:
-            raise refusal("", f"has the fast window {windows[0]}, which is not below the slow window {windows[1]}")
+            raise refusal((), f"has the fast window {windows[0]}, which is not below the slow window {windows[1]}")
         return windows
 
 
@@ -368,12 +357,12 @@ class Settings(Block):
     def _consistent(self) -> Settings:
         start = self.vault.start
         if start and self.data.start and start <= self.data.start:
-            raise refusal("vault.start", f"{start} is not after data.start {self.data.start}")
+            raise refusal(("vault", "start"), f"{start} is not after data.start {self.data.start}")
         if start and self.data.end and start > self.data.end:
-            raise refusal("vault.start", f"{start} is after data.end {self.data.end}")
+            raise refusal(("vault", "start"), f"{start} is after data.end {self.data.end}")
         for agent, dimensions in self.search.space.items():
             if agent not in self.search.agents:
-                raise refusal(f"search.space.{agent}", "is no agent of search.agents", list(self.search.agents))
+                raise refusal(("search", "space", agent), "is no agent of search.agents", list(self.search.agents))
             for parameter, dimension in dimensions.items():
                 _check_dimension(getattr(self.agents, agent), agent, parameter, dimension)
         return self
@@ -381,7 +370,7 @@ class Settings(Block):
 
 def _check_dimension(settings: Ppo, agent: str, parameter: str, dimension: Dimension) -> None:
     """Refuse a dimension of a parameter that cannot be searched, or that reaches values which it does not take."""
-    where, what = f"search.space.{agent}.{parameter}", f"agents.{agent}.{parameter}"
+    where, what = ("search", "space", agent, parameter), f"agents.{agent}.{parameter}"
     free = [name for name in type(settings).model_fields if name not in settings.structural]
     if parameter in settings.structural:
         raise refusal(where, f"shapes the compiled program, so it cannot be searched; set {what} instead")
@@ -393,9 +382,3 @@ def _check_dimension(settings: Ppo, agent: str, parameter: str, dimension: Dimen
         except ValidationError as error:
             cause = error.errors()[0]["msg"].removeprefix("Input ")
             raise refusal(where, f"reaches {value!r}, which {what} does not take: it {cause}") from error
-    default = getattr(settings, parameter)
-    if not dimension.contains(default):
-        raise refusal(
-            where,
-            f"does not contain {what}, which is {default:g} and is the first trial; widen the one or move the other",
-        )

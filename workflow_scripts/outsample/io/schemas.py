@@ -131,7 +131,7 @@ TABLES: dict[str, TableSchema] = {
         },
         ("series", "symbol", "date"),
     ),
-    # Value of each metric (outsample.evaluation.metrics.METRICS) and its interval; null where undefined.
+    # Value of each metric (outsample.market.metrics.METRICS) and its interval; null where undefined.
     "metrics": TableSchema(
         {
             "series": "string",

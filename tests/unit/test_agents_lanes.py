@@ -1,0 +1,170 @@
+"""Lanes: the same bits in any company, nothing read outside the span, and a breakdown that is named."""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from outsample.agents.inputs import fold_rows
+from outsample.agents.lanes import Lane, Studio, _train, fit_final, train_lanes
+from outsample.config.models import Gate, Ppo
+from outsample.errors import TrainingError
+from outsample.market.accounting import MarketRules
+
+_SPEC = importlib.util.spec_from_file_location("agents_case", Path(__file__).parents[1] / "reference/agents_case.py")
+case = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(case)
+
+RULES = MarketRules("next_open", cost_rate=6e-4, borrow_per_bar=4e-5, short_selling=True, grid=0.01, band=0.0)
+PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)}, extra=2)
+FOLDS = case.folds(PANEL, {0: (200, 240), 1: (240, 280), -1: (280, 280)})
+SCALERS = case.scalers(PANEL, FOLDS)
+PARAMS = {**Ppo().model_dump(), "updates": 4, "segment": 30}
+
+
+def _lane(trial, fold, seed, **changes):
+    return Lane(trial, fold, seed, {**PARAMS, **changes})
+
+
+def _train_all(lanes, panel=PANEL, scalers=SCALERS, rules=RULES):
+    return train_lanes("ppo", lanes, panel, FOLDS, scalers, rules, Gate())
+
+
+def _of(frame, lane):
+    rows = (frame["trial"] == lane.trial) & (frame["fold"] == lane.fold) & (frame["seed"] == lane.seed)
+    return frame[rows].reset_index(drop=True)
+
+
+MIXED = [
+    _lane(0, 0, 0),
+    _lane(0, 1, 0),
+    _lane(0, 0, 1),
+    _lane(1, 0, 0, learning_rate=0.01, discount=0.5),
+    _lane(2, 1, 1, torso="tanh", units=3),
+    _lane(3, 0, 0, entropy=0.1),
+    _lane(3, 1, 1, entropy=0.1),
+]
+
+
+@pytest.fixture(scope="module")
+def together():
+    return _train_all(MIXED)
+
+
+def test_tables_fit_their_schemas(together, tmp_path):
+    from outsample.io import read_table, write_table
+
+    for name in ("targets", "lanes", "curves"):
+        frame = getattr(together, name)
+        write_table(frame, tmp_path / name, name)
+        pd.testing.assert_frame_equal(read_table(tmp_path / name, name), frame)
+    lane = _of(together.targets, MIXED[1])
+    assert lane.groupby("symbol")["row"].agg(["min", "max", "size"]).to_numpy().tolist() == [[240, 279, 40]] * 2
+    assert set(together.targets["target"]) <= {-1.0, 0.0, 1.0}
+    assert len(together.curves) == 7 * 4 * 4
+    assert (together.curves["entropy"] <= np.log(3) + 1e-6).all()
+
+
+@pytest.mark.parametrize("index", [0, 4, 6])
+def test_a_lane_alone_gives_the_same_bits(together, index):
+    alone = _train_all([MIXED[index]])
+    for name in ("targets", "lanes", "curves"):
+        pd.testing.assert_frame_equal(
+            getattr(alone, name), _of(getattr(together, name), MIXED[index]), check_exact=True
+        )
+
+
+def test_order_does_not_matter(together):
+    shuffled = _train_all(MIXED[::-1])
+    for name in ("targets", "lanes", "curves"):
+        pd.testing.assert_frame_equal(getattr(shuffled, name), getattr(together, name), check_exact=True)
+
+
+def test_seeds_and_settings_matter_and_trials_share_their_luck(together):
+    first = _of(together.curves, MIXED[0])
+    assert not np.array_equal(first["loss"], _of(together.curves, MIXED[2])["loss"])
+    other = _of(together.curves, MIXED[3])
+    assert not np.array_equal(first["loss"], other["loss"])
+    start, other_start = (curve.loc[curve["update"] == 0, "reward"].to_numpy() for curve in (first, other))
+    assert np.array_equal(start, other_start)  # the first rollout comes before any step
+    same = _train_all([_lane(9, 0, 0)])
+    assert np.array_equal(same.curves["loss"], first["loss"])
+
+
+def _poisoned(panel, keep):
+    wrong = ~keep
+    features = panel.features.copy()
+    features[wrong] = np.nan
+    prices = {name: np.where(wrong, np.nan, getattr(panel, name)) for name in ("open", "close")}
+    return dataclasses.replace(panel, features=features, **prices)
+
+
+def _trained(panel, fold):
+    studio = Studio.open("ppo", panel, FOLDS, SCALERS, RULES)
+    return _train(studio, _lane(0, fold, 0), dict(PARAMS))[2]
+
+
+@pytest.mark.parametrize("inner", [0, 2])
+def test_nothing_outside_the_train_blocks_is_read(inner):
+    keep = np.zeros(len(PANEL.dates), dtype=bool)
+    for start, end in fold_rows(FOLDS, PANEL)[0].train[inner]:
+        keep[start:end] = True
+    clean = jax.tree.map(lambda x: x[inner], _trained(PANEL, 0))
+    poisoned = jax.tree.map(lambda x: x[inner], _trained_unchecked(_poisoned(PANEL, keep), 0))
+    for a, b in zip(jax.tree.leaves(clean), jax.tree.leaves(poisoned), strict=True):
+        assert np.isfinite(a).all()
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def _trained_unchecked(panel, fold):
+    """Train all inner models although those of other inner folds meet NaN."""
+    from outsample.agents.lanes import _train_models
+
+    studio = Studio.open("ppo", panel, FOLDS, SCALERS, RULES)
+    lane = _lane(0, fold, 0)
+    hyper = studio.module.Hyper(*(jnp.float32(PARAMS[name]) for name in studio.module.Hyper._fields))
+    return _train_models(studio.program(PARAMS), studio.market, studio.numbers, hyper, studio.jobs(lane, 30))
+
+
+def test_targets_do_not_change_when_rows_after_the_test_do(together):
+    keep = np.ones(len(PANEL.dates), dtype=bool)
+    for symbol in range(2):
+        rows = PANEL.rows(symbol)
+        keep[rows.start + 240 : rows.stop] = False  # fold 0 ends its test at row 240
+    alone = _train_all([MIXED[0]], panel=_poisoned(PANEL, keep))
+    for name in ("targets", "lanes", "curves"):
+        pd.testing.assert_frame_equal(getattr(alone, name), _of(getattr(together, name), MIXED[0]), check_exact=True)
+
+
+def test_a_breakdown_names_lane_inner_fold_and_update():
+    with pytest.raises(TrainingError, match=r"Trial 4, fold 1, seed 2 broke down.*after update \d+ of inner fold 0"):
+        _train_all([_lane(4, 1, 2, reward_scale=1e30)])
+
+
+def test_without_short_selling_no_target_is_negative():
+    rules = dataclasses.replace(RULES, short_selling=False)
+    result = _train_all([MIXED[0]], rules=rules)
+    assert set(result.targets["target"]) <= {0.0, 1.0}
+    assert (result.curves["entropy"] <= np.log(2) + 1e-6).all()
+
+
+def test_costs_reach_the_learner():
+    free = _train_all([MIXED[0]], rules=dataclasses.replace(RULES, cost_rate=0.0)).curves["reward"]
+    dear = _train_all([MIXED[0]], rules=dataclasses.replace(RULES, cost_rate=0.05)).curves["reward"]
+    assert free[0] - dear[0] > 0.02  # a uniform policy changes its target by 8/9 on average
+
+
+def test_a_final_policy_of_one_seed_is_the_mean_of_its_inner_models():
+    policy = fit_final("ppo", PARAMS, 2, PANEL, FOLDS, SCALERS, RULES, Gate())
+    assert policy.models == 8
+    assert policy.actor["out"]["kernel"].shape == (8, 12, 3)
+    assert np.array_equal(policy.center[:4], policy.center[4:])
+    single = fit_final("ppo", PARAMS, 1, PANEL, FOLDS, SCALERS, RULES, Gate())
+    assert np.array_equal(single.actor["out"]["kernel"], policy.actor["out"]["kernel"][:4])
+    assert single.gate_bound != policy.gate_bound
+    assert set(policy.curves["seed"]) == {0, 1}

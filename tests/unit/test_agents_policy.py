@@ -1,0 +1,199 @@
+"""The final policy: JAX against ONNX Runtime, deterministic bytes, sequential decisions, and the checkpoint."""
+
+import dataclasses
+import hashlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+
+from outsample.agents import checkpoint, export
+from outsample.agents.onnx import OnnxPolicy, decide
+from outsample.agents.policy import FinalPolicy
+from outsample.errors import SchemaError
+
+_SPEC = importlib.util.spec_from_file_location("agents_case", Path(__file__).parents[1] / "reference/agents_case.py")
+case = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(case)
+
+PANEL = case.panel({"A": case.planted(120, 1), "B": case.planted(80, 2)})
+
+
+def _policy(torso="linear", actions=(-1, 0, 1), gate_open=True, seed=0, models=8, units=4):
+    draw = np.random.Generator(np.random.PCG64(seed))
+    features, count = len(PANEL.feature_names), len(actions)
+
+    def normal(*shape):
+        return draw.standard_normal((models, *shape)).astype(np.float32)
+
+    width = units if torso == "tanh" else features
+    actor = {"out": {"kernel": normal(width, count), "bias": normal(count)}, "table": 2 * normal(count, count)}
+    if torso == "tanh":
+        actor["hidden"] = {"kernel": normal(features, units), "bias": normal(units)}
+    return FinalPolicy(
+        agent="ppo",
+        features=PANEL.feature_names,
+        actions=actions,
+        torso=torso,
+        units=units,
+        fill="next_open",
+        seeds=2,
+        actor=actor,
+        center=(0.001 * draw.standard_normal((models, features))).astype(np.float32),
+        scale=(0.01 * (1 + draw.random((models, features)))).astype(np.float32),
+        gate_bound=0.001 if gate_open else -0.001,
+        gate_open=gate_open,
+        curves=pd.DataFrame(),
+    )
+
+
+def _decider(policy):
+    model = export.to_onnx(policy)
+    return OnnxPolicy(model, export.policy_document(policy, model))
+
+
+def _preference_by_hand(policy, features, position):
+    """float64, model by model."""
+    total = np.zeros((len(features), len(policy.actions)))
+    for b in range(policy.models):
+        x = (features - policy.center[b].astype(float)) / policy.scale[b].astype(float)
+        if policy.torso == "tanh":
+            hidden = policy.actor["hidden"]
+            x = np.tanh(x @ hidden["kernel"][b].astype(float) + hidden["bias"][b])
+        logits = x @ policy.actor["out"]["kernel"][b].astype(float) + policy.actor["out"]["bias"][b]
+        logits = logits + policy.actor["table"][b][[policy.actions.index(p) for p in position]]
+        total += logits - logits.mean(-1, keepdims=True)
+    return total / policy.models
+
+
+@pytest.mark.parametrize(("torso", "actions"), [("linear", (-1, 0, 1)), ("tanh", (-1, 0, 1)), ("linear", (0, 1))])
+def test_onnx_equals_jax_and_the_formula(torso, actions):
+    policy = _policy(torso, actions)
+    decider = _decider(policy)
+    for held in actions:
+        position = np.full(len(PANEL.dates), held)
+        target, preference = decider.run(PANEL.features, position)
+        jax_target, jax_preference = export.jax_targets(policy, PANEL.features, position)
+        assert np.array_equal(target, jax_target)
+        np.testing.assert_allclose(preference, jax_preference, atol=5e-6)
+        by_hand = _preference_by_hand(policy, PANEL.features, position)
+        np.testing.assert_allclose(preference, by_hand, atol=2e-5)
+        assert np.array_equal(target, np.array(actions, np.float32)[by_hand.argmax(-1)])
+        assert set(target) == set(actions)
+
+
+@pytest.mark.slow
+def test_the_same_policy_gives_the_same_bytes_and_no_trace_of_the_machine():
+    model = export.to_onnx(_policy())
+    code = (
+        f"import importlib.util, sys; spec = importlib.util.spec_from_file_location('m', {__file__!r});"
+        "m = importlib.util.module_from_spec(spec); spec.loader.exec_module(m);"
+        "import hashlib; print(hashlib.sha256(m.export.to_onnx(m._policy())).hexdigest())"
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert other.stdout.split()[-1] == hashlib.sha256(model).hexdigest()
+    assert model != export.to_onnx(_policy(seed=1))
+    loaded = onnx.load_from_string(model)
+    assert not any(node.doc_string or node.metadata_props for node in loaded.graph.node)
+    assert b".py" not in model
+
+
+def test_batch_size_is_free():
+    decider = _decider(_policy())
+    whole = decider.act(PANEL.features, np.zeros(200))
+    assert decider.act(PANEL.features[:1], [0.0]) == whole[0]
+
+
+def test_a_closed_gate_is_flat_and_still_has_preferences():
+    target, preference = _decider(_policy(gate_open=False)).run(PANEL.features, np.zeros(200))
+    assert (target == 0).all()
+    assert np.abs(preference).max() > 0.1
+
+
+def test_decisions_follow_one_another_from_flat():
+    policy = _policy()
+    decider = _decider(policy)
+    targets = decide(decider, PANEL)
+    for symbol in range(2):
+        held = 0.0
+        for row in range(*PANEL.offsets[symbol : symbol + 2]):
+            held = float(decider.act(PANEL.features[row : row + 1], [held])[0])
+            assert targets[row] == held
+    assert set(targets) == {-1.0, 0.0, 1.0}
+
+
+def test_decisions_start_at_the_first_rows():
+    decider = _decider(_policy())
+    targets = decide(decider, PANEL, first_rows=[30, 80])
+    assert (targets[:30] == 0).all()
+    assert (targets[120:] == 0).all()
+    inner = case.panel({"A": case.planted(120, 1)})
+    late = dataclasses.replace(
+        inner,
+        offsets=np.array([0, 90]),
+        **{name: getattr(inner, name)[30:] for name in ("dates", "open", "close", "factor", "features")},
+    )
+    assert np.array_equal(targets[30:120], decide(decider, late))
+
+
+def test_decisions_do_not_look_ahead():
+    decider = _decider(_policy())
+    features = PANEL.features.copy()
+    features[60:120] = 0.05
+    changed = decide(decider, dataclasses.replace(PANEL, features=features))
+    whole = decide(decider, PANEL)
+    assert np.array_equal(whole[:60], changed[:60])
+    assert np.array_equal(whole[120:], changed[120:])
+    assert not np.array_equal(whole[60:120], changed[60:120])
+
+
+def test_the_decider_refuses_what_it_was_not_made_for():
+    policy = _policy()
+    model = export.to_onnx(policy)
+    document = export.policy_document(policy, model)
+    with pytest.raises(SchemaError, match="sha256"):
+        OnnxPolicy(model + b"\0", document)
+    decider = OnnxPolicy(model, document)
+    with pytest.raises(SchemaError, match="The policy reads the features f00"):
+        decide(decider, dataclasses.replace(PANEL, feature_names=PANEL.feature_names[::-1]))
+    with pytest.raises(ValueError, match="finite"):
+        decider.act(np.full((1, 10), np.nan), [0.0])
+    with pytest.raises(ValueError, match="shape"):
+        decider.act(PANEL.features[:2], [0.0])
+
+
+def test_the_document_fits_its_schema(tmp_path):
+    from outsample.io import write_json
+
+    policy = _policy()
+    write_json(export.policy_document(policy, b"x"), tmp_path / "policy.json", "policy")
+
+
+def test_the_decider_does_not_import_jax():
+    code = "import sys; import outsample.agents.onnx; sys.exit(any(m in sys.modules for m in ('jax', 'flax', 'optax')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_checkpoint_round_trip(tmp_path):
+    policy = _policy("tanh")
+    manifest = checkpoint.save(policy, tmp_path / "policy")
+    arrays = checkpoint.restore(tmp_path / "policy", manifest)
+    assert np.array_equal(arrays["actor"]["hidden"]["kernel"], policy.actor["hidden"]["kernel"])
+    assert [entry["path"] for entry in manifest["arrays"]] == [
+        "actor/hidden/bias",
+        "actor/hidden/kernel",
+        "actor/out/bias",
+        "actor/out/kernel",
+        "actor/table",
+        "center",
+        "scale",
+    ]
+    assert manifest == checkpoint.manifest_of(policy.arrays())
+    other = checkpoint.manifest_of(_policy("tanh", seed=1).arrays())
+    with pytest.raises(SchemaError, match="not those of the manifest"):
+        checkpoint.restore(tmp_path / "policy", other)

@@ -1,0 +1,224 @@
+"""The audit finds nothing in the shipped features on real bars, and finds every leak that is planted."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from outsample.config.models import FeatureSet, Folds, Vault
+from outsample.errors import AuditError
+from outsample.features.audit import audit_decisions, audit_leakage, choose_cuts, replace_future
+from outsample.features.build import build_features
+from outsample.folds.audit import audit_experiment
+from outsample.folds.scalers import fit_scalers
+from outsample.folds.vault import split_vault
+from outsample.folds.walk_forward import make_folds
+
+MARKET = Path(__file__).parents[2] / "data" / "market"
+FEATURES = FeatureSet(return_lags=[0, 1], return_horizons=[5], sma=[10], ema=[12], volatility=[10])
+FOLDS = Folds(n_folds=3, inner_folds=2, embargo=5)
+
+
+def market_bars(symbol: str) -> pd.DataFrame:
+    raw = pd.read_csv(MARKET / f"{symbol}.csv", parse_dates=["date"])
+    factor = raw["adj_close"] / raw["close"]
+    prices = {name: raw[name] * factor for name in ("open", "high", "low", "close")}
+    date = raw["date"].astype("datetime64[us]")
+    return pd.DataFrame(
+        {"symbol": symbol, "date": date, **prices, "volume": raw["volume"].astype(float), "factor": factor}
+    )
+
+
+@pytest.fixture(scope="module")
+def bars() -> pd.DataFrame:
+    """Two symbols of 500 dates, the second starting 150 dates later."""
+    first, second = market_bars("AAPL").iloc[:500], market_bars("NVDA").iloc[150:500]
+    return pd.concat([first, second], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def cuts(bars: pd.DataFrame) -> list[pd.Timestamp]:
+    dates = np.unique(bars["date"].to_numpy())
+    return choose_cuts(dates, 33, 8, [pd.Timestamp(dates[374])])
+
+
+def build(bars: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    return build_features(bars, FEATURES)
+
+
+def names_of(spec: dict[str, Any]) -> list[str]:
+    return [feature["name"] for feature in spec["features"]]
+
+
+def split_and_fold(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    development, _, _ = split_vault(table, Vault(), spec["warm_up"])
+    folds = make_folds(development, FOLDS, spec["warm_up"])
+    return folds, fit_scalers(development, folds, names_of(spec))
+
+
+def planted(leak: Any) -> Any:
+    """A build whose feature return_lag_0 is replaced by what `leak` makes of one symbol's table."""
+
+    def built(bars: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+        table, spec = build(bars)
+        parts = [leak(part) for _, part in table.groupby("symbol")]
+        return table.assign(return_lag_0=np.concatenate(parts)), spec
+
+    return built
+
+
+def test_shipped_features_folds_and_scalers_do_not_look_ahead(bars: pd.DataFrame) -> None:
+    audit = audit_experiment(bars, FEATURES, Vault(), FOLDS)
+    assert audit["changed"].sum() == 0
+    assert set(audit["kind"]) == {"feature", "fold", "scaler"}
+    names = names_of(build(bars)[1])
+    assert set(audit.loc[audit["kind"] == "feature", "name"]) == set(names)
+    assert set(audit.loc[audit["kind"] == "scaler", "name"]) == set(names)
+    assert set(audit.loc[audit["kind"] == "fold", "name"]) == {"fold -1", "fold 0", "fold 1", "fold 2"}
+    assert (audit.groupby(["kind", "name"])["rows"].max() > 0).all()
+    assert audit.dtypes[["rows", "changed"]].tolist() == [np.dtype("int64")] * 2
+    assert not audit.duplicated(["kind", "name", "cut"]).any()
+
+
+def test_cuts_are_where_leaks_hide(bars: pd.DataFrame) -> None:
+    dates = np.unique(bars["date"].to_numpy())
+    cuts = choose_cuts(dates, 33, 12, [pd.Timestamp(dates[374])])
+    assert len(cuts) == 12
+    assert cuts == choose_cuts(bars["date"].to_numpy()[::-1], 33, 12, [pd.Timestamp(dates[374])])
+    assert {pd.Timestamp(dates[row]) for row in (0, 32, 33, 374, 498)} <= set(cuts)
+
+
+def test_the_replaced_future_is_another_and_the_past_the_same(bars: pd.DataFrame) -> None:
+    cut = pd.Timestamp("2014-01-02")
+    other = replace_future(bars, cut, seed=1)
+    past = (bars["date"] <= cut).to_numpy()
+    pd.testing.assert_frame_equal(other[past], bars[past], check_exact=True)
+    pd.testing.assert_series_equal(other["date"], bars["date"])
+    assert (other.loc[~past, "close"] != bars.loc[~past, "close"]).all()
+    assert (other["low"] <= other[["open", "close"]].min(axis=1)).all()
+    assert (other["high"] >= other[["open", "close"]].max(axis=1)).all()
+    assert (other["low"] > 0).all()
+    returns = np.log(other["close"]).groupby(other["symbol"]).diff().to_numpy()
+    real = np.log(bars["close"]).groupby(bars["symbol"]).diff().to_numpy()
+    drawn = returns[~past & np.isfinite(returns)]
+    nearest = np.abs(drawn[:, None] - real[np.isfinite(real)]).min(axis=1)
+    assert np.median(nearest) < 1e-12  # moves that happened, at another time
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        pytest.param(lambda part: part["close"].rolling(5, center=True).mean() / part["close"], id="centred window"),
+        pytest.param(lambda part: np.log(part["close"]).diff().shift(-1), id="future return"),
+        pytest.param(lambda part: part["return_lag_0"] / part["return_lag_0"].std(), id="full-sample scaling"),
+        pytest.param(lambda part: part["return_lag_0"].bfill(), id="fill backwards over the warm-up"),
+        pytest.param(lambda part: part["close"] / part["close"].iloc[-1], id="last price"),
+        pytest.param(lambda part: part["close"].rank(), id="rank in the full sample"),
+    ],
+)
+def test_a_planted_leak_is_named(bars: pd.DataFrame, cuts: list[pd.Timestamp], leak: Any) -> None:
+    with pytest.raises(AuditError, match=r"The feature return_lag_0 looks ahead: .* first AAPL on 2013-\d\d-\d\d"):
+        audit_leakage(bars, planted(leak), split_and_fold, cuts)
+
+
+def test_a_future_return_is_first_seen_in_the_row_of_the_cut(bars: pd.DataFrame) -> None:
+    build_leak = planted(lambda part: np.log(part["close"]).diff().shift(-1))
+    with pytest.raises(AuditError, match=r"2 of 608 rows change, first AAPL on 2014-07-03 00:00:00"):
+        audit_leakage(bars, build_leak, split_and_fold, [pd.Timestamp("2014-07-03")])
+
+
+def test_a_row_set_that_depends_on_the_future_is_refused(bars: pd.DataFrame, cuts: list[pd.Timestamp]) -> None:
+    def drops(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+        table, spec = build(frame)
+        return table[table["close"] > table["close"].median()].reset_index(drop=True), spec
+
+    with pytest.raises(AuditError, match="The rows of the feature table up to"):
+        audit_leakage(bars, drops, split_and_fold, cuts)
+
+
+def test_a_scaler_of_the_full_sample_is_named(bars: pd.DataFrame, cuts: list[pd.Timestamp]) -> None:
+    def full_sample(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        folds, scalers = split_and_fold(table, spec)
+        center = table.groupby(lambda _: 0)["rsi_14"].mean().iloc[0]
+        return folds, scalers.assign(center=scalers["center"].where(scalers["feature"] != "rsi_14", center))
+
+    with pytest.raises(AuditError, match="The scaler of rsi_14 in fold 0, inner fold 1 looks ahead"):
+        audit_leakage(bars, build, full_sample, cuts)
+
+
+def test_a_scaler_that_reads_one_row_too_many_is_named(bars: pd.DataFrame) -> None:
+    def one_more(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        development, _, _ = split_vault(table, Vault(), spec["warm_up"])
+        folds = make_folds(development, FOLDS, spec["warm_up"])
+        longer = folds.assign(end=folds["end"] + (folds["fold"] == 1))
+        return folds, fit_scalers(development, longer, names_of(spec))
+
+    folds, _ = split_and_fold(*build(bars))
+    train = folds[(folds["fold"] == 1) & (folds["part"] == "train")]
+    cuts = [train["last_date"].max(), bars["date"].iloc[498]]
+    with pytest.raises(AuditError, match=r"The scaler of \w+ in fold 1, inner fold 0 looks ahead"):
+        audit_leakage(bars, build, one_more, cuts)
+
+
+def test_folds_cut_by_prices_are_named(bars: pd.DataFrame, cuts: list[pd.Timestamp]) -> None:
+    def by_price(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        folds, scalers = split_and_fold(table, spec)
+        late = int(table["close"].iloc[499] * 1000) % 100  # a boundary that the last price moves
+        return folds.assign(start=folds["start"] + late * (folds["fold"] == 2)), scalers
+
+    with pytest.raises(AuditError, match="Fold 2 looks ahead"):
+        audit_leakage(bars, build, by_price, cuts)
+
+
+def test_an_audit_that_compares_nothing_is_refused(bars: pd.DataFrame) -> None:
+    with pytest.raises(AuditError, match="compared no row at any cut"):
+        audit_leakage(bars, build, split_and_fold, [pd.Timestamp("2013-03-01")])
+    with pytest.raises(AuditError, match="compared no row at any cut"):
+        audit_leakage(bars, build, split_and_fold, [])
+
+
+def test_decisions_of_the_past_pass_and_are_counted(bars: pd.DataFrame, cuts: list[pd.Timestamp]) -> None:
+    audit = audit_decisions(bars, build, lambda table: np.sign(table["return_5"]), cuts)
+    assert audit["changed"].sum() == 0
+    assert set(audit["name"]) == {"AAPL", "NVDA"}
+    # 374 is the last date before the vault: 375 dates of AAPL and 225 of NVDA, less 33 bars of warm-up each.
+    at_vault = audit[audit["cut"] == bars["date"].iloc[374]].set_index("name")["rows"]
+    assert at_vault.to_dict() == {"AAPL": 375 - 33, "NVDA": 225 - 33}
+
+
+def test_decisions_that_know_the_future_are_named(bars: pd.DataFrame, cuts: list[pd.Timestamp]) -> None:
+    def clairvoyant(table: pd.DataFrame) -> pd.Series:
+        return np.sign(table.groupby("symbol")["return_lag_0"].shift(-1)).where(table["symbol"] == "NVDA", 0.0)
+
+    with pytest.raises(AuditError, match=r"The decision NVDA looks ahead: 1 of \d+ rows change, first NVDA on"):
+        audit_decisions(bars, build, clairvoyant, cuts)
+
+
+def test_table_that_is_not_the_audited_one_is_refused(repository):
+    from outsample.config.models import Data, FeatureSet, Folds, Market, SimulatedSource, Vault
+    from outsample.data.sources import read_bars
+    from outsample.data.validate import validate_bars
+    from outsample.features.build import build_features
+    from outsample.folds.audit import Written, audit_experiment
+    from outsample.folds.scalers import fit_scalers
+    from outsample.folds.vault import split_vault
+    from outsample.folds.walk_forward import make_folds
+
+    data = Data(source=SimulatedSource(bars=700), symbols=["B", "A"])
+    bars, _ = validate_bars(read_bars(data, repository)[0], data, Market())
+    features, spec = build_features(bars, FeatureSet())
+    development, _, _ = split_vault(features, Vault(), spec["warm_up"])
+    settings = Folds(n_folds=2, inner_folds=2, embargo=5)
+    folds = make_folds(development, settings, spec["warm_up"])
+    scalers = fit_scalers(development, folds, [feature["name"] for feature in spec["features"]])
+    arguments = (bars, FeatureSet(), Vault(), settings, 4)
+
+    written = Written(features.iloc[::-1], folds, scalers)  # the order of rows says nothing
+    assert (audit_experiment(*arguments, written=written)["changed"] == 0).all()
+    moved = scalers.assign(center=scalers["center"] + (scalers.index == 3) * 1e-9)
+    with pytest.raises(AuditError, match="The table scalers is not the one"):
+        audit_experiment(*arguments, written=written._replace(scalers=moved))
+    with pytest.raises(AuditError, match="The table features is not the one"):
+        audit_experiment(*arguments, written=written._replace(features=features.drop(columns="rsi_14")))

@@ -1,0 +1,270 @@
+"""Bad bars: each fault of a file, and the sentence that refuses it."""
+
+from pathlib import Path
+
+import pytest
+
+from outsample.config.models import CsvSource, Data, Market
+from outsample.data.sources import read_bars
+from outsample.data.validate import validate_bars
+from outsample.errors import ConfigError, DataError, OutsampleError
+
+HEADER = "date,open,high,low,close,volume\n"
+ROWS = [
+    "2024-01-02,10,12,9,11,500\n",
+    "2024-01-03,10.5,12,9,11,600\n",
+    "2024-01-04,11.5,12,9,10,700\n",
+    "2024-01-05,10.5,12,9,11,800\n",
+]
+GOOD = HEADER + "".join(ROWS)
+ADJUSTED = "date,open,high,low,close,volume,adj_close\n" + "".join(row[:-1] + ",5.5\n" for row in ROWS)
+
+
+def _replaced(line: int, text: str) -> str:
+    """The good file with one line, counted from 1, replaced."""
+    lines = [HEADER, *ROWS]
+    lines[line - 1] = text
+    return "".join(lines)
+
+
+def _load(root: Path, content: str | bytes | None, market: Market | None = None, **data: object) -> None:
+    if content is not None:
+        (root / "X.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    settings = Data.model_validate({"source": CsvSource(path="{symbol}.csv"), "symbols": ["X"]} | data)
+    bars, _ = read_bars(settings, root)
+    validate_bars(bars, settings, market or Market())
+
+
+# What is wrong with the file: (content, words that the sentence must hold).
+FILES: dict[str, tuple[str | bytes, str]] = {
+    "no bytes": ("", "X.csv: the file is empty; it needs a header and one row a bar."),
+    "blank lines only": ("\n\n", "X.csv: the file is empty; it needs a header and one row a bar."),
+    "header only": (HEADER, "X.csv: the CSV is empty: a header and no rows; it needs one row a bar."),
+    "header without a line end": (HEADER.strip(), "X.csv: the CSV is empty: a header and no rows"),
+    "header and blank lines": (HEADER + "\n\n", "X.csv: the CSV is empty: a header and no rows"),
+    "missing column": (
+        GOOD.replace("close", "last"),
+        "X.csv: lacks the column close (its first line is 'date,open,high,low,last,volume'); its first line must be "
+        "the header, with the columns date, open, high, low, close and volume.",
+    ),
+    "no header": (
+        "".join(ROWS),
+        "X.csv: lacks the column date, open, high, low, close, volume (its first line is '2024",
+    ),
+    "note above the header": ("Made by hand\n" + GOOD, "(its first line is 'Made by hand'); its first line must be"),
+    "semicolons": (GOOD.replace(",", ";"), "it seems to be separated by ';': save it with commas."),
+    "tabs": (GOOD.replace(",", "\t"), "it seems to be separated by '\\t': save it with commas."),
+    "column twice in two spellings": (
+        "date,open,high,low,close,volume,Close\n" + "".join(row[:-1] + ",1\n" for row in ROWS),
+        "X.csv: column close is there twice ('close' and 'Close'); keep one and rename the other.",
+    ),
+    "adj_close twice": (
+        "date,open,high,low,close,volume,adj_close,Adj Close\n" + "".join(row[:-1] + ",1,1\n" for row in ROWS),
+        "X.csv: column adj_close is there twice ('adj_close' and 'Adj Close')",
+    ),
+    "Latin-1": (GOOD.replace("volume", "volume,übrig").encode("latin-1"), "X.csv, line 1: the byte 0xfc is no UTF-8"),
+    "bad byte in an ignored column": (
+        b"date,open,high,low,close,volume,note\n2024-01-02,1,1,1,1,1,\xff\n",
+        "X.csv, line 2",
+    ),
+    "UTF-16": (GOOD.encode("utf-16"), "X.csv, line 1: the byte 0xff is no UTF-8 text; save the file as CSV in UTF-8."),
+    "zip file": (b"PK\x03\x04\x00\x00" + GOOD.encode(), "X.csv: the file holds null bytes and is no text"),
+    "cell too few": (_replaced(3, "2024-01-03,10.5,12,9,11\n"), "X.csv, line 3: 5 cells where the header has 6"),
+    "cell too many": (_replaced(3, "2024-01-03,10.5,12,9,11,600,1\n"), "X.csv, line 3: 7 cells where the header has 6"),
+    "unclosed quote": (_replaced(3, '2024-01-03,10.5,12,9,"11,600\n'), "X.csv, line 5: 5 cells where the header has 6"),
+    "a cell without end": (_replaced(3, '"' + "1" * 200_000), "not readable as CSV (field larger than field limit"),
+    "word for a price": (
+        _replaced(4, "2024-01-04,eleven,12,9,10,700\n"),
+        "X.csv, line 4: column open holds 'eleven', which is no number; write it with a decimal point and nothing else",
+    ),
+    "thousands separator": (_replaced(3, '2024-01-03,"1,010.5",12,9,11,600\n'), "line 3: column open holds '1,010.5'"),
+    "unit behind a number": (
+        _replaced(3, "2024-01-03,10.5,12,9,11,6K\n"),
+        "line 3: column volume holds '6K', which is",
+    ),
+    "line number despite a blank line": (
+        GOOD.replace("2024-01-05,10.5", "\n2024-01-05,?"),
+        "line 6: column open holds '?'",
+    ),
+    "infinite price": (
+        _replaced(3, "2024-01-03,10.5,inf,9,11,600\n"),
+        "line 3: column high holds 'inf', which is no finite",
+    ),
+    "overflowing price": (
+        _replaced(3, "2024-01-03,10.5,1e999,9,11,600\n"),
+        "line 3: column high holds '1e999', which is no",
+    ),
+    "German date": (
+        _replaced(2, "02.01.2024,10,12,9,11,500\n"),
+        "X.csv, line 2: column date holds '02.01.2024', which is no ISO date; write dates as YYYY-MM-DD",
+    ),
+    "American date": (
+        _replaced(2, "01/02/2024,10,12,9,11,500\n"),
+        "line 2: column date holds '01/02/2024', which is no ISO",
+    ),
+    "epoch stamp": (
+        _replaced(2, "1704153600,10,12,9,11,500\n"),
+        "line 2: column date holds '1704153600', which is no ISO",
+    ),
+    "day that does not exist": (_replaced(4, "2024-02-30,10,12,9,11,1\n"), "line 4: column date holds '2024-02-30'"),
+    "date with a time zone": (
+        _replaced(2, "2024-01-02T00:00:00Z,10,12,9,11,500\n"),
+        "column date holds '2024-01-02T00:00:00Z'",
+    ),
+    "empty date": (_replaced(3, ",10.5,12,9,11,600\n"), "X.csv, line 3: the date is empty; write dates as YYYY-MM-DD"),
+    "newest first": (
+        HEADER + "".join(reversed(ROWS)),
+        "X.csv, line 3: the date 2024-01-04 comes after 2024-01-05; sort the file by date ascending.",
+    ),
+    "one row out of order": (
+        HEADER + "".join([ROWS[i] for i in (0, 2, 1, 3)]),
+        "line 4: the date 2024-01-03 comes after",
+    ),
+    "duplicate date": (
+        _replaced(4, "2024-01-03,10.5,12,9,11,600\n"),
+        "X.csv, line 4: the date 2024-01-03 is there twice; keep one row of that date.",
+    ),
+    "null row": (
+        _replaced(3, "2024-01-03,null,null,null,null,null\n"),
+        "X.csv, 2024-01-03: no value for open, high, low, close, volume; delete such rows or complete them",
+    ),
+    "NaN in two rows": (
+        GOOD.replace("9,11,600", "NaN,11,600").replace("9,10,700", "-,10,700"),
+        "X.csv, 2024-01-03: no value for low (and on 1 more date); delete such rows",
+    ),
+    "empty volume": (_replaced(3, "2024-01-03,10.5,12,9,11,\n"), "X.csv, 2024-01-03: no value for volume; delete"),
+    "price zero": (_replaced(3, "2024-01-03,10.5,12,0,11,600\n"), "X.csv, 2024-01-03: a price is not above 0 (low 0)"),
+    "negative price": (
+        _replaced(3, "2024-01-03,-10.5,12,9,11,600\n"),
+        "a price is not above 0 (open -10.5); correct or",
+    ),
+    "negative volume": (_replaced(3, "2024-01-03,10.5,12,9,11,-1\n"), "X.csv, 2024-01-03: volume is negative (-1)"),
+    "high below low": (
+        _replaced(3, "2024-01-03,10.5,9,12,11,600\n"),
+        "X.csv, 2024-01-03: high 9 is below low 12; correct",
+    ),
+    "close above high": (
+        _replaced(3, "2024-01-03,10.5,12,9,13,600\n"),
+        "close 13 is outside low 9 .. high 12; correct such",
+    ),
+    "open below low": (
+        _replaced(3, "2024-01-03,8,12,9,11,600\n"),
+        "X.csv, 2024-01-03: open 8 is outside low 9 .. high 12",
+    ),
+    "adj_close with holes": (
+        ADJUSTED.replace("600,5.5", "600,"),
+        "X.csv, 2024-01-03: adj_close is empty, though other bars",
+    ),
+    "adj_close zero": (
+        ADJUSTED.replace("600,5.5", "600,0"),
+        "X.csv, 2024-01-03: adj_close is 0, though other bars have it",
+    ),
+    "opens repeat closes": (
+        GOOD.replace("03,10.5", "03,11").replace("04,11.5", "04,11"),
+        "X.csv, 2024-01-03: the open repeats the close before it (67% of the bars do so), so it is no open (and on 1 "
+        "more date); set market.fill to next_close, or take a source with opens.",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FILES)
+def test_a_faulty_file_is_refused_with_a_sentence(fault: str, tmp_path: Path) -> None:
+    content, expected = FILES[fault]
+    with pytest.raises(DataError) as caught:
+        _load(tmp_path, content)
+    sentence = str(caught.value)
+    assert expected in sentence
+    assert "\n" not in sentence
+    assert str(tmp_path) not in sentence, "the file is named as the configuration has it"
+
+
+# What is wrong with the settings: (keys of `data`, words that the sentence must hold).
+SETTINGS: dict[str, tuple[dict[str, object], type[OutsampleError], str]] = {
+    "symbol without a file": (
+        {"symbols": ["Y"]},
+        DataError,
+        "Y.csv: symbol Y has no file (there are files of X); correct data.symbols or data.source.path",
+    ),
+    "symbol in another case": (
+        {"symbols": ["x"]},
+        DataError,
+        "x.csv: symbol x has no file (there are files of X); correct data.symbols (did you mean X?)",
+    ),
+    "folder without files": (
+        {"source": CsvSource(path="no/{symbol}.csv")},
+        DataError,
+        "no/X.csv: symbol X has no file (no file there fits",
+    ),
+    "path of a folder": ({"source": CsvSource(path=".")}, DataError, ".: not readable (Is a directory)"),
+    "range after the bars": (
+        {"start": "2030-01-01"},
+        DataError,
+        "X.csv: no bars in data.start .. data.end = 2030-01-01 .. the last bar; X has bars in 2024-01-02 .. 2024-01-05",
+    ),
+    "range before the bars": (
+        {"end": "2020-01-01"},
+        DataError,
+        "data.end = the first bar .. 2020-01-01; X has bars in",
+    ),
+    "unknown calendar": (
+        {"calendar": "XNYZ"},
+        ConfigError,
+        "data.calendar: 'XNYZ' is no calendar; did you mean XNZE or XNYS?",
+    ),
+    "calendar that ends too early": (
+        {"calendar": "XSAU", "start": None},
+        ConfigError,
+        "data.calendar: XSAU cannot serve 1999-01-04 .. 2024-01-05",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", SETTINGS)
+def test_settings_that_fit_no_bars_are_refused_with_a_sentence(fault: str, tmp_path: Path) -> None:
+    keys, kind, expected = SETTINGS[fault]
+    old = "1999-01-04,10,12,9,11,500\n" if fault == "calendar that ends too early" else ""
+    with pytest.raises(kind) as caught:
+        _load(tmp_path, HEADER + old + "".join(ROWS), **keys)
+    assert expected in str(caught.value)
+
+
+def test_one_file_for_two_symbols_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "X.csv").write_text(GOOD)
+    data = Data(symbols=["X"]).model_copy(update={"symbols": ["X", "Z"], "source": CsvSource(path="X.csv")})
+    with pytest.raises(
+        DataError, match=r"data\.source\.path: X\.csv is the file of X and of Z; write \{symbol\} in the"
+    ):
+        read_bars(data, tmp_path)
+
+
+# What looks odd and is right.
+ACCEPTED: dict[str, str | bytes] = {
+    "as it should be": GOOD,
+    "byte-order mark": b"\xef\xbb\xbf" + GOOD.encode(),
+    "Windows line ends": GOOD.replace("\n", "\r\n"),
+    "old Mac line ends": GOOD.replace("\n", "\r"),
+    "no line end at the end": GOOD.strip(),
+    "blank lines": "\n" + GOOD.replace("2024-01-04", "\n2024-01-04") + "\n\n",
+    "quoted cells": GOOD.replace("2024-01-02,10,", '"2024-01-02","10",'),
+    "blanks in the header": GOOD.replace(",open,", ", Open ,"),
+    "an open just above the high, by rounding": GOOD.replace("03,10.5,12", "03,12.000001,12"),
+    "one open that repeats the close before it": GOOD.replace("03,10.5", "03,11"),
+    "volume 0": GOOD.replace(",600", ",0"),
+    "adj_close empty throughout": ADJUSTED.replace(",5.5", ","),
+    "an ignored column that is no number, twice": GOOD.replace(",volume", ",volume,note,note").replace(
+        "00\n", "00,a,ä\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("oddity", ACCEPTED)
+def test_odd_files_that_are_right_are_accepted(oddity: str, tmp_path: Path) -> None:
+    _load(tmp_path, ACCEPTED[oddity])
+
+
+def test_repeated_opens_are_no_matter_when_filling_at_closes(tmp_path: Path) -> None:
+    _load(tmp_path, FILES["opens repeat closes"][0], Market(fill="next_close"))
+
+
+def test_a_faulty_row_outside_the_dates_of_the_experiment_does_not_matter(tmp_path: Path) -> None:
+    _load(tmp_path, FILES["price zero"][0], start="2024-01-04")

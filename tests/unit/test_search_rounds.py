@@ -1,0 +1,103 @@
+"""Rounds of the search: the same from the same past, defaults first, and bad spaces refused with a sentence."""
+
+import optuna
+import pytest
+
+from outsample.config.models import Dimension, Settings
+from outsample.errors import ConfigError
+from outsample.search import suggest
+
+SPACE = Settings().search.space["ppo"]
+BASE = Settings().agents.ppo.model_dump()
+
+
+def _rounds(sampler: str, seed: int, scores: list[float | None]) -> list[list[dict]]:
+    first = suggest("ppo", BASE, SPACE, sampler, 0, 4, seed, [])
+    earlier = [(trial["params"], score) for trial, score in zip(first, scores, strict=True)]
+    return [first, suggest("ppo", BASE, SPACE, sampler, 1, 4, seed, earlier)]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_rounds_are_a_function_of_seed_and_past(sampler: str) -> None:
+    one, again = _rounds(sampler, 7, [0.1, 0.5, None, -0.2]), _rounds(sampler, 7, [0.1, 0.5, None, -0.2])
+    assert one == again
+    assert one != _rounds(sampler, 8, [0.1, 0.5, None, -0.2])
+    assert [t["trial"] for r in one for t in r] == list(range(8))
+    values = [t["params"]["learning_rate"] for r in one for t in r]
+    assert len(set(values)) == 8
+
+
+def test_the_first_trial_is_the_defaults() -> None:
+    first, second = _rounds("tpe", 0, [0.0] * 4)
+    assert first[0] == {"trial": 0, "origin": "defaults", "params": BASE}
+    assert {t["origin"] for t in first[1:] + second} == {"tpe"}
+
+
+def test_suggestions_stay_in_the_space_and_keep_what_is_not_searched() -> None:
+    first, second = _rounds("tpe", 3, [0.3, 0.2, 0.1, None])
+    for trial in first[1:] + second:
+        for name, value in trial["params"].items():
+            if name in SPACE:
+                assert SPACE[name].low <= value <= SPACE[name].high
+            else:
+                assert value == BASE[name]
+
+
+def test_tpe_learns_from_the_scores() -> None:
+    space = {"discount": Dimension(low=0.0, high=1.0)}
+    past = []
+    for number in range(6):
+        trials = suggest("ppo", BASE, space, "tpe", number, 5, 1, past)
+        past += [(t["params"], -abs(t["params"]["discount"] - 0.25)) for t in trials]
+    late = [params["discount"] for params, _ in past[15:]]
+    assert sum(abs(value - 0.25) < 0.15 for value in late) >= 9
+
+
+def test_defaults_outside_the_space_and_failed_trials_are_no_obstacle() -> None:
+    base = BASE | {"discount": 0.5}
+    first = suggest("ppo", base, SPACE, "tpe", 0, 4, 0, [])
+    second = suggest("ppo", base, SPACE, "tpe", 1, 4, 0, [(t["params"], None) for t in first])
+    assert len(second) == 4
+    assert first[0]["params"]["discount"] == 0.5
+
+
+def test_one_trial_needs_no_space() -> None:
+    assert suggest("ppo", BASE, {}, "tpe", 0, 1, 0, []) == [{"trial": 0, "origin": "defaults", "params": BASE}]
+    with pytest.raises(ConfigError, match=r"search\.space\.ppo is empty"):
+        suggest("ppo", BASE, {}, "tpe", 0, 2, 0, [])
+
+
+def test_int_and_categorical_dimensions() -> None:
+    space = {
+        "discount": Dimension(type="categorical", choices=[0.5, 0.9]),
+        "gae_lambda": Dimension(type="int", low=0, high=1),
+        "clip": Dimension(low=0.1, high=0.9, step=0.4),
+    }
+    trials = suggest("ppo", BASE, space, "random", 0, 12, 0, [])[1:]
+    assert {t["params"]["discount"] for t in trials} == {0.5, 0.9}
+    assert {t["params"]["gae_lambda"] for t in trials} == {0, 1}
+    assert {t["params"]["clip"] for t in trials} == {0.1, 0.5, 0.9}
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"learning_rat": Dimension(low=0.1, high=0.2)}, r"learning_rat is no parameter of ppo.*learning_rate"),
+        ({"units": Dimension(type="int", low=2, high=8)}, r"units shapes the compiled program"),
+        ({"clip": Dimension(low=0.1, high=1.5)}, r"clip reaches 1\.5, which the agent does not take: .*less than 1"),
+    ],
+)
+def test_bad_spaces_are_refused(space: dict[str, Dimension], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        suggest("ppo", BASE, space, "tpe", 0, 2, 0, [])
+
+
+def test_a_round_needs_all_rounds_before_it() -> None:
+    with pytest.raises(ValueError, match="round 1 follows 4 trials, not 0"):
+        suggest("ppo", BASE, SPACE, "tpe", 1, 4, 0, [])
+
+
+def test_optuna_is_as_loud_as_before() -> None:
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    suggest("ppo", BASE, SPACE, "tpe", 0, 2, 0, [])
+    assert optuna.logging.get_verbosity() == optuna.logging.INFO

@@ -1,0 +1,86 @@
+"""Selection arms by hand."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from outsample.config.models import MultiMetric
+from outsample.errors import TrainingError
+from outsample.selection.arms import select
+
+METRICS = ("sharpe", "total_return", "win_rate", "max_drawdown")
+
+
+def _scores(lanes: dict[tuple[int, int, int], tuple[float, float, float, float]], agent: str = "ppo") -> pd.DataFrame:
+    rows = [
+        (agent, *lane, name, value)
+        for lane, values in lanes.items()
+        for name, value in zip(METRICS, values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["agent", "trial", "fold", "seed", "metric", "value"])
+
+
+def _trials(*numbers: int, agent: str = "ppo") -> list[dict]:
+    return [{"agent": agent, "trial": n, "params": {"discount": 0.1 * n}} for n in numbers]
+
+
+SCORES = _scores(
+    {
+        (0, 0, 0): (1.0, 0.10, 0.5, 0.2),
+        (0, 0, 1): (3.0, 0.30, 0.5, 0.2),
+        (0, 1, 0): (-1.0, -0.1, 0.4, 0.3),
+        (1, 0, 0): (0.9, 3.0, 1.0, 0.1),
+        (1, 1, 0): (math.nan, 0.0, math.nan, 0.0),
+    }
+)
+
+
+def test_sharpe_only_is_the_mean_over_folds_of_the_mean_over_seeds() -> None:
+    chosen = select("sharpe_only", SCORES, _trials(0, 1), MultiMetric())
+    # trial 0: fold 0 (1 + 3) / 2 = 2, fold 1 -1: mean 0.5; trial 1: (0.9 + 0) / 2 = 0.45, the undefined fold as 0
+    assert chosen == {
+        "arm": "sharpe_only",
+        "agent": "ppo",
+        "trial": 0,
+        "params": {"discount": 0.0},
+        "score": 0.5,
+        "ranking": [{"agent": "ppo", "trial": 0, "score": 0.5}, {"agent": "ppo", "trial": 1, "score": 0.45}],
+    }
+
+
+def test_multi_metric_weighs_four_metrics() -> None:
+    chosen = select("multi_metric", SCORES, _trials(0, 1), MultiMetric())
+    lanes = [0.4 * 1 + 0.03 + 0.1 - 0.02, 0.4 * 3 + 0.09 + 0.1 - 0.02, -0.4 - 0.03 + 0.08 - 0.03]
+    assert chosen["trial"] == 1
+    assert [r["score"] for r in chosen["ranking"]] == pytest.approx(
+        [(0.36 + 0.9 + 0.2 - 0.01) / 2, ((lanes[0] + lanes[1]) / 2 + lanes[2]) / 2]
+    )
+    only_win_rate = MultiMetric(sharpe=0, profit=0, win_rate=1, max_drawdown=0)
+    assert select("multi_metric", SCORES, _trials(0, 1), only_win_rate)["score"] == pytest.approx(0.5)
+
+
+def test_a_trial_that_never_traded_ranks_last_and_has_no_score() -> None:
+    scores = _scores({(0, 0, 0): (math.nan, 0.0, math.nan, 0.0), (1, 0, 0): (-2.0, -0.5, 0.1, 0.6)})
+    chosen = select("multi_metric", scores, _trials(0, 1), MultiMetric())
+    assert [(r["trial"], r["score"] is None) for r in chosen["ranking"]] == [(1, False), (0, True)]
+    alone = select("sharpe_only", scores, _trials(0), MultiMetric())
+    assert (alone["trial"], alone["score"]) == (0, None)
+
+
+def test_ties_go_to_the_lowest_trial_of_the_first_agent() -> None:
+    tied = {(n, 0, 0): (1.0, 0.0, 0.0, 0.0) for n in (3, 1, 2)}
+    scores = pd.concat([_scores(tied, "ppo"), _scores(tied, "a2c")])
+    trials = _trials(3, 1, 2) + _trials(2, 3, 1, agent="a2c")
+    chosen = select("sharpe_only", scores, trials, MultiMetric())
+    assert (chosen["agent"], chosen["trial"]) == ("a2c", 1)
+    assert [r["trial"] for r in chosen["ranking"]] == [1, 2, 3, 1, 2, 3]
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match="luck is no selection arm"):
+        select("luck", SCORES, _trials(0), MultiMetric())
+    with pytest.raises(TrainingError, match="no trial to select from"):
+        select("sharpe_only", SCORES, [], MultiMetric())
+    with pytest.raises(TrainingError, match="Trial 5 of ppo has no scores"):
+        select("sharpe_only", SCORES, _trials(0, 5), MultiMetric())

@@ -1,0 +1,78 @@
+"""Write the report of one experiment from tables only (HTML), and the hashes of everything behind it (JSON)."""
+
+from outsample import __version__
+from outsample.io import read_json, sha256_file, write_json
+from outsample.io.script import run_script
+from outsample.report.page import build_report
+
+
+def main(
+    notebook,
+    lock,
+    config,
+    bars_manifest,
+    quality,
+    feature_spec,
+    split,
+    folds,
+    audit_leakage,
+    audit_decisions,
+    suggestions,
+    lanes,
+    curves,
+    scores,
+    selections,
+    policy,
+    policy_manifest,
+    returns,
+    metrics,
+    trades,
+    random_agents,
+    looks,
+    verdict,
+    provenance,
+    report,
+    *,
+    arm,
+    code_hashes,
+):
+    data = read_json(bars_manifest, "bars_manifest")
+    hashes = {
+        "config": read_json(config, "config")["sha256"],
+        "data": data["sha256"],
+        **{f"data: {symbol}": facts["sha256"] for symbol, facts in sorted(data["symbols"].items())},
+        "vault": read_json(split, "split")["vault"]["sha256"],
+        "lock": sha256_file(lock),
+        "policy (ONNX)": read_json(policy, "policy")["onnx_sha256"],
+        "policy (Orbax arrays)": read_json(policy_manifest, "policy_manifest")["sha256"],
+        **{f"code: {rule}": code for rule, code in code_hashes.items()},
+    }
+    write_json({"hashes": hashes, "versions": {"outsample": __version__}}, provenance, "provenance")
+    inputs = {
+        "config": config,
+        "bars_manifest": bars_manifest,
+        "quality": quality,
+        "feature_spec": feature_spec,
+        "split": split,
+        "selection": next(path for path in selections if read_json(path, "selection")["arm"] == arm),
+        "policy": policy,
+        "looks": looks,
+        "verdict": verdict,
+        "provenance": provenance,
+        "folds": folds,
+        "leakage": audit_leakage,
+        "decisions": audit_decisions,
+        "returns": returns,
+        "metrics": metrics,
+        "trades": trades,
+        "random_agents": random_agents,
+        "suggestions": suggestions,
+        "lanes": lanes,
+        "curves": curves,
+        "scores": scores,
+    }
+    build_report(notebook, inputs, report)
+
+
+if "snakemake" in globals():
+    run_script(main, snakemake)

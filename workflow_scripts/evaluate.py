@@ -1,0 +1,74 @@
+"""Open the vault: let the exported policy decide, account it beside its benchmarks, and write the verdict."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from outsample.agents.onnx import OnnxPolicy, decide
+from outsample.config.models import Evaluation, Market
+from outsample.evaluation.evaluate import evaluate
+from outsample.evaluation.looks import record_look
+from outsample.io import read_json, read_table, write_json, write_table
+from outsample.io.locking import exclusive
+from outsample.io.script import run_script
+from outsample.market.accounting import MarketRules
+from outsample.market.panel import Panel
+
+
+def count_look(ledger, vault, model, experiment):
+    """Append this look to the ledger unless it stands there already, and say which look at this vault it is."""
+    with exclusive(Path(ledger)) as handle:
+        before = handle.read().splitlines()
+        after, look = record_look(before, vault, model, experiment)
+        handle.writelines(f"{line}\n" for line in after[len(before) :])
+    return look
+
+
+def main(
+    onnx,
+    policy,
+    vault,
+    split,
+    quality,
+    portfolios,
+    returns,
+    metrics,
+    trades,
+    random_agents,
+    verdict,
+    looks,
+    *,
+    experiment,
+    settings,
+    ledger,
+):
+    description, bars, market = read_json(policy, "policy"), read_table(vault, "vault"), Market(**settings["market"])
+    quality_document, inside = read_json(quality, "quality"), bars["in_vault"].to_numpy()
+    vault_hash = read_json(split, "split")["vault"]["sha256"]
+    look = count_look(ledger, vault_hash, description["onnx_sha256"], experiment)
+    periods = quality_document["calendar"]["periods_per_year"]
+    opened = Panel.from_frame(bars[inside], description["features"])
+    targets = decide(OnnxPolicy(Path(onnx).read_bytes(), description), opened)
+    result = evaluate(
+        {symbol: targets[opened.rows(index)] for index, symbol in enumerate(opened.symbols)},
+        Panel.from_frame(bars, []),
+        inside,
+        MarketRules.from_settings(market, periods),
+        periods,
+        Evaluation(**settings["evaluation"]),
+        pd.concat([read_table(path, "portfolios") for path in portfolios], ignore_index=True),
+        look,
+        quality_document["simulated"],
+        market.risk_free_rate,
+        market.starting_equity,
+    )
+    write_table(result.returns, returns, "returns")
+    write_table(result.metrics, metrics, "metrics")
+    write_table(result.trades, trades, "trades")
+    write_table(result.random_agents, random_agents, "random_agents")
+    write_json(result.verdict, verdict, "verdict")
+    write_json({"look": look, "vault": vault_hash, "model": description["onnx_sha256"]}, looks, "looks")
+
+
+if "snakemake" in globals():
+    run_script(main, snakemake)

@@ -1,0 +1,114 @@
+"""The final policy as an ONNX graph: scaling, every model, their mean, the gate, and the target."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+
+from outsample.agents.network import Head, centred, row_outputs
+from outsample.agents.policy import FinalPolicy
+
+_OPSET = 18
+_INPUTS = ("features", "position")
+_OUTPUTS = ("target", "preference")
+
+
+def preferences(policy: FinalPolicy, features: jax.Array, position: jax.Array) -> jax.Array:
+    """Mean over the models of the centred logits; the target is the action with the largest one.
+
+    Args:
+        features: [B, F] raw features of the bar that has just closed.
+        position: [B] current target; taken as the nearest of the policy's actions.
+    Returns: [B, A].
+    """
+    positions = len(policy.actions)
+    head = Head(outputs=positions, positions=positions, torso=policy.torso, units=policy.units)
+    scaled = (features[None] - policy.center[:, None]) / policy.scale[:, None]
+    rows = centred(jax.vmap(lambda actor, x: row_outputs(head, actor, x))(policy.actor, scaled))
+    table = centred(jnp.asarray(policy.actor["table"])).mean(0)
+    held = jnp.clip(jnp.round(position), policy.actions[0], policy.actions[-1])
+    here = held[:, None] == jnp.array(policy.actions, jnp.float32)
+    return rows.mean(0) + here.astype(jnp.float32) @ table
+
+
+def targets(policy: FinalPolicy, features: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Targets [B] float32, all 0 where the gate is closed, and preferences [B, A]."""
+    preference = preferences(policy, features, position)
+    chosen = preference.argmax(-1).astype(jnp.float32) + policy.actions[0]
+    return (chosen if policy.gate_open else jnp.zeros_like(position)), preference
+
+
+def to_onnx(policy: FinalPolicy) -> bytes:
+    """The policy as the bytes of an ONNX model with a free batch dimension; the same policy gives the same bytes.
+
+    Inputs `features` [batch, F] and `position` [batch], outputs `target` [batch] and `preference` [batch, A], all
+    float32.
+    """
+    original = jnp.cumsum
+    from jax2onnx import to_onnx as convert  # here, because its import takes seconds and changes jax.numpy
+
+    try:
+        model = convert(
+            lambda features, position: targets(policy, features, position),
+            inputs=[("batch", len(policy.features)), ("batch",)],
+            model_name=f"outsample.{policy.agent}",
+            opset=_OPSET,
+            input_names=list(_INPUTS),
+            output_names=list(_OUTPUTS),
+        )
+    finally:
+        jnp.cumsum = original  # jax2onnx 0.17 leaves a function of its own there, which would end up in training
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Take out what tells of the machine: doc strings, metadata, shapes of inner values, converter versions."""
+    model.producer_name, model.producer_version, model.doc_string = "outsample", "", ""
+    del model.metadata_props[:]
+    for function in model.functions:
+        function.doc_string = ""
+        del function.metadata_props[:], function.value_info[:]
+        _strip_nodes(function.node)
+    graph = model.graph
+    graph.doc_string = ""
+    del graph.metadata_props[:], graph.value_info[:]
+    for part in (*graph.initializer, *graph.input, *graph.output):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    _strip_nodes(graph.node)
+
+
+def _strip_nodes(nodes: Any) -> None:
+    for node in nodes:
+        node.doc_string = ""
+        del node.metadata_props[:]
+
+
+def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
+    """The document `policy` of the schemas that goes with the ONNX bytes."""
+    actions = len(policy.actions)
+    return {
+        "agent": policy.agent,
+        "features": list(policy.features),
+        "actions": [float(action) for action in policy.actions],
+        "inputs": {"features": ["batch", len(policy.features)], "position": ["batch"]},
+        "outputs": {"target": ["batch"], "preference": ["batch", actions]},
+        "gate": {"bound": float(policy.gate_bound), "open": bool(policy.gate_open)},
+        "models": policy.models,
+        "seeds": policy.seeds,
+        "fill": policy.fill,
+        "onnx_sha256": hashlib.sha256(model).hexdigest(),
+    }
+
+
+def jax_targets(policy: FinalPolicy, features: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`targets` of arrays of any float type, as NumPy: the JAX side of the comparison with the ONNX decider."""
+    target, preference = targets(policy, jnp.asarray(features, jnp.float32), jnp.asarray(position, jnp.float32))
+    return np.asarray(target), np.asarray(preference)

@@ -1,0 +1,38 @@
+"""The final policy as arrays, as it leaves training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FinalPolicy:
+    """The mean of B models (seeds x inner folds): numbers and what is needed to read them."""
+
+    agent: str
+    features: tuple[str, ...]  # names of the F inputs, in order
+    actions: tuple[int, ...]  # targets, ascending; also the positions
+    torso: str
+    units: int
+    fill: str
+    seeds: int
+    actor: dict[str, Any]  # nested; leaves [B, ...] float32
+    center: NDArray[np.float32]  # [B, F]
+    scale: NDArray[np.float32]  # [B, F]
+    gate_bound: float  # return per bar
+    gate_open: bool
+    curves: pd.DataFrame  # learning curves, trial 0, fold -1
+
+    @property
+    def models(self) -> int:
+        """How many models are averaged."""
+        return len(self.center)
+
+    def arrays(self) -> dict[str, Any]:
+        """Every array of the policy as one tree, for a checkpoint."""
+        return {"actor": self.actor, "center": self.center, "scale": self.scale}

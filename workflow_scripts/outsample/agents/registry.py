@@ -1,0 +1,27 @@
+"""The agents by name.
+
+An agent is a module with
+    SETTINGS: the Pydantic block of its hyper-parameters,
+    STATIC: the names of those that change array shapes or the program,
+    Hyper: a NamedTuple of all others, which are traced,
+    train(program, market, rules, hyper, job) -> Trained: one training run, a pure JAX function.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from outsample.errors import TrainingError
+
+AGENTS: dict[str, str] = {"ppo": "outsample.agents.ppo"}
+
+
+def get_agent(name: str) -> ModuleType:
+    """The module of an agent; imported only here, so that naming an agent does not import JAX.
+
+    Raises: TrainingError for a name that is not in AGENTS.
+    """
+    if name not in AGENTS:
+        raise TrainingError(f"There is no agent named {name!r}; use one of {', '.join(sorted(AGENTS))}.")
+    return import_module(AGENTS[name])

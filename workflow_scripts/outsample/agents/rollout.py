@@ -1,0 +1,90 @@
+"""Rollouts of a policy through the market: every segment at once, one sleeve for each segment and pass."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, market_rules
+from outsample.market import accounting
+
+RUIN_RETURN = -10.0
+"""Log return that stands for ruin, where the log of equity is undefined: a fall to about 1/20,000."""
+_UNROLL = 5
+
+
+class SegmentBars(NamedTuple):
+    """The bars of all segments. Beyond the end of a short segment its last row is repeated, and `valid` is false."""
+
+    features: jax.Array  # [L+1, G, F] scaled
+    fill: jax.Array  # [L, G] price at which the target of step t is filled, close of the segment's first row = 1
+    close: jax.Array  # [L, G] close of the bar after step t, in the same unit
+    valid: jax.Array  # [L, G] bool
+
+
+class Rollout(NamedTuple):
+    """What happened in a rollout; all [L, G, R] for R passes."""
+
+    position: jax.Array  # index of the target held before the decision
+    action: jax.Array  # index of the target chosen
+    log_return: jax.Array  # net log return from the close of step t to the next close
+    terminated: jax.Array  # bool: ruined at this step
+    valid: jax.Array  # bool: the decision is inside the segment and its sleeve was not ruined before
+
+
+def segment_bars(program: Program, market: MarketArrays, job: Job, length: int) -> SegmentBars:
+    """Collect the rows of all segments, [time, segment]; no other row can reach the learner."""
+    time = jnp.arange(length + 1)[:, None]
+    rows = job.start + jnp.minimum(time, job.length)
+    close = market.close[rows]
+    fill = market.open[rows] if program.fill == "next_open" else close
+    unit = close[:1]
+    return SegmentBars(
+        features=(market.features[rows] - job.center) / job.scale,
+        fill=fill[1:] / unit,
+        close=close[1:] / unit,
+        valid=time[:-1] < job.length,
+    )
+
+
+def roll_out(
+    program: Program, numbers: RuleNumbers, bars: SegmentBars, log_policy: jax.Array, passes: int, key: jax.Array
+) -> Rollout:
+    """Sample decisions and account for them by the market, from start positions that are uniform over the actions.
+
+    The uniform numbers of all decisions are drawn in one call and turned into the action for each position that could
+    be held, so that the scan over time is left with the accounting.
+
+    Args:
+        log_policy: [L, G, P, A] log-probabilities of the actions for each position.
+    """
+    steps, segments, positions = log_policy.shape[:3]
+    key_draw, key_start = jax.random.split(key)
+    draw = jax.random.uniform(key_draw, (steps, segments, passes))
+    cumulative = jnp.cumsum(jnp.exp(log_policy), -1)[:, :, None, :, :-1]
+    choice = (draw[..., None, None] > cumulative).sum(-1)  # [L, G, R, P]
+    held = jax.random.randint(key_start, (segments, passes), 0, positions)
+    actions = jnp.array(program.actions, jnp.float32)
+    rules = market_rules(program, numbers)
+
+    def advance(state: tuple[accounting.Sleeve, jax.Array, jax.Array], bar: tuple[jax.Array, ...]):  # type: ignore[no-untyped-def]
+        sleeve, equity, position = state
+        choices, fill, close = bar
+        action = jnp.where(position[..., None] == jnp.arange(positions), choices, 0).sum(-1)
+        after, result = accounting.step(jnp, sleeve, actions[action], fill[:, None], close[:, None], rules)
+        ruin = result.ruined & ~sleeve.ruined
+        growth = jnp.where(result.ruined, 1.0, result.equity / equity)
+        log_return = jnp.where(ruin, RUIN_RETURN, jnp.log(growth))
+        return (after, result.equity, action), (position, action, log_return, ruin, ~sleeve.ruined)
+
+    target = actions[held]
+    equity = jnp.ones_like(target)
+    sleeve = accounting.start(jnp, equity)._replace(
+        cash=1 - target, units=target, target=target, borrowed=jnp.maximum(-target, 0)
+    )
+    _, (position, action, log_return, ruin, alive) = jax.lax.scan(
+        advance, (sleeve, equity, held), (choice, bars.fill, bars.close), unroll=_UNROLL
+    )
+    return Rollout(position, action, log_return, ruin, alive & bars.valid[..., None])

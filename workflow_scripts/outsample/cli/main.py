@@ -1,0 +1,66 @@
+"""The console script `outsample`: its commands and their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import outsample
+from outsample.errors import OutsampleError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="outsample", description=(outsample.__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"outsample {outsample.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    config = commands.add_parser("config", help="write, check or show the configuration")
+    actions = config.add_subparsers(required=True, metavar="ACTION")
+    write = actions.add_parser("write", help="write config/base/default.yaml and config/schema.json from the models")
+    write.set_defaults(run=_config_write)
+    check = actions.add_parser(
+        "check", help="check the generated files and every experiment; exit code 1 where one is wrong"
+    )
+    check.set_defaults(run=_config_check)
+    show = actions.add_parser("show", help="show all settings of an experiment")
+    show.add_argument("experiment", metavar="EXPERIMENT", help="name of a file in config/experiments, without .yaml")
+    show.set_defaults(run=_config_show)
+    return parser
+
+
+def _config_write(_: argparse.Namespace) -> None:
+    from outsample.cli.config import write
+
+    write()
+
+
+def _config_check(_: argparse.Namespace) -> None:
+    from outsample.cli.config import check
+
+    check()
+
+
+def _config_show(arguments: argparse.Namespace) -> None:
+    from outsample.cli.config import show
+
+    show(arguments.experiment)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; a named error becomes one sentence on stderr.
+
+    Args:
+        argv: arguments after the program's name; None takes those of the process.
+    Returns: the exit code.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except OutsampleError as error:
+        print(f"outsample: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Bars: read as they came (`sources`), then checked and adjusted (`validate`)."""

@@ -1,0 +1,5 @@
+"""Hyper-parameter search in rounds: what to try next, as a pure function of the seed and of the rounds before."""
+
+from outsample.search.rounds import suggest
+
+__all__ = ["suggest"]

@@ -1,0 +1,187 @@
+"""The trial matrix: a float64 replay of every lane's out-of-fold targets, each fold from flat to flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from outsample.errors import SchemaError
+from outsample.market.accounting import Ledger, MarketRules, fill_prices, simulate
+from outsample.market.metrics import compute_metrics
+from outsample.market.panel import Panel
+from outsample.market.portfolio import Portfolio, portfolio_equity
+from outsample.market.trades import round_trips
+
+_LANE = ["trial", "fold", "seed"]
+
+
+class Accounts(NamedTuple):
+    """The trial matrix of one agent, its portfolios and their scores, as the tables of these names."""
+
+    matrix: pd.DataFrame
+    portfolios: pd.DataFrame
+    scores: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Span:
+    """One symbol's rows of one fold, with the ledgers of all lanes and of buy and hold, which is the last lane."""
+
+    symbol: str
+    dates: NDArray[np.datetime64]  # [T]
+    ledger: Ledger  # fields [T, lanes + 1]
+    fills_raw: NDArray[np.float64]  # [T], currency
+
+
+def account(
+    targets: pd.DataFrame,
+    panel: Panel,
+    rules: MarketRules,
+    agent: str,
+    periods_per_year: float,
+    risk_free_rate: float = 0.0,
+    starting_equity: float = 1.0,
+) -> Accounts:
+    """Replay out-of-fold targets: one sleeve of 1/M of the starting equity for each of the panel's M symbols.
+
+    A target of the close of row t is filled at row t+1 of its symbol; the last test rows of a fold close the position,
+    so that no fold owes anything to the next. A symbol without rows in a fold stays in cash there. Buy and hold of
+    the same sleeves runs through the same market on the same rows.
+
+    Args:
+        targets: table "targets": ungated, of one agent; in each fold all lanes have the same rows of a symbol.
+        panel: the development rows, to whose rows within a symbol the column `row` points.
+        rules: costs and limits.
+        agent: name of the agent.
+        periods_per_year: bars a year.
+        risk_free_rate: per year.
+        starting_equity: of all sleeves together, currency.
+    Returns: tables "matrix", "portfolios" and "scores" (every metric of `market.metrics` for each trial, fold, seed).
+    Raises: SchemaError where the lanes of a fold differ in their rows, rows have gaps, or are not in the panel.
+    """
+    strange = sorted(set(targets["symbol"]) - set(panel.symbols))
+    if strange or targets.empty:
+        what = f"holds {strange[0]}, of which there are no bars" if strange else "is empty"
+        raise SchemaError(f"The table targets {what}: delete the file and train the trials again.")
+    parts: list[Accounts] = []
+    sleeve_equity = starting_equity / len(panel.symbols)
+    for fold in sorted(targets["fold"].unique()):
+        of_fold = targets[targets["fold"] == fold]
+        lanes = of_fold[_LANE].drop_duplicates().sort_values(_LANE, ignore_index=True)
+        spans = list(_replay(of_fold, lanes, panel, rules, sleeve_equity))
+        portfolio = portfolio_equity(_sleeves(spans, panel.symbols, sleeve_equity))
+        parts.append(
+            Accounts(
+                pd.concat([_matrix_rows(span, lanes, agent) for span in spans], ignore_index=True),
+                _portfolio_rows(portfolio, lanes, agent),
+                _score_rows(portfolio, spans, lanes, agent, periods_per_year, risk_free_rate),
+            )
+        )
+    matrix, portfolios, scores = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    return Accounts(matrix, portfolios, scores)
+
+
+def _replay(
+    of_fold: pd.DataFrame, lanes: pd.DataFrame, panel: Panel, rules: MarketRules, equity: float
+) -> Iterator[_Span]:
+    for index, symbol in enumerate(panel.symbols):
+        of_symbol = of_fold[of_fold["symbol"] == symbol].sort_values([*_LANE, "row"])
+        if len(of_symbol) == 0:
+            continue
+        where = f"Fold {of_symbol['fold'].iloc[0]} of {symbol} in the table targets"
+        counts = of_symbol.groupby(_LANE, sort=True).size().to_numpy()
+        if len(counts) != len(lanes) or (counts != counts[0]).any():
+            raise SchemaError(f"{where} has lanes of different rows: delete the file and train the trials again.")
+        rows = of_symbol["row"].to_numpy().reshape(len(lanes), -1)
+        span = panel.rows(index)
+        consecutive = (rows == np.arange(rows[0, 0], rows[0, 0] + rows.shape[1])).all()
+        if not consecutive or rows[0, 0] < 0 or rows[0, -1] >= span.stop - span.start:
+            raise SchemaError(f"{where} points to rows that the bars do not have: train the trials again.")
+        where_rows = slice(span.start + int(rows[0, 0]), span.start + int(rows[0, -1]) + 1)
+        asked = of_symbol["target"].to_numpy().reshape(len(lanes), -1).T
+        open_, close = panel.open[where_rows], panel.close[where_rows]
+        held = np.ones((len(asked), 1))
+        yield _Span(
+            symbol,
+            panel.dates[where_rows],
+            simulate(np.concatenate([asked, held], axis=1), open_, close, rules, equity),
+            fill_prices(open_, close, rules) / panel.factor[where_rows],
+        )
+
+
+def _sleeves(
+    spans: list[_Span], symbols: tuple[str, ...], equity: float
+) -> dict[str, tuple[NDArray[np.datetime64], Ledger]]:
+    """The sleeves by symbol; one without rows is a single idle bar, which keeps its cash in the portfolio."""
+    sleeves = {span.symbol: (span.dates, span.ledger) for span in spans}
+    first = min(span.dates[0] for span in spans)
+    width = spans[0].ledger.equity.shape[1]
+    rules = MarketRules("next_close", 0.0, 0.0, short_selling=False, grid=1.0, band=0.0)
+    idle = simulate(np.zeros((1, width)), np.ones(1), np.ones(1), rules, equity)
+    return {symbol: sleeves.get(symbol, (np.array([first]), idle)) for symbol in symbols}
+
+
+def _matrix_rows(span: _Span, lanes: pd.DataFrame, agent: str) -> pd.DataFrame:
+    n, ledger = len(lanes), span.ledger
+    return pd.DataFrame(
+        {
+            "symbol": span.symbol,
+            "agent": agent,
+            **_repeated(lanes, len(span.dates)),
+            "date": np.tile(span.dates, n),
+            "target": ledger.target[:, :n].T.ravel(),
+            "position": ledger.position[:, :n].T.ravel(),
+            "gross_return": ledger.gross_return[:, :n].T.ravel(),
+            "cost": ledger.cost_return[:, :n].T.ravel(),
+            "net_return": ledger.net_return[:, :n].T.ravel(),
+        }
+    )
+
+
+def _portfolio_rows(portfolio: Portfolio, lanes: pd.DataFrame, agent: str) -> pd.DataFrame:
+    n = len(lanes)
+    return pd.DataFrame(
+        {
+            "agent": agent,
+            **_repeated(lanes, len(portfolio.dates)),
+            "date": np.tile(portfolio.dates, n),
+            "net_return": portfolio.net_return[:, :n].T.ravel(),
+            "cost": portfolio.cost_return[:, :n].T.ravel(),
+            "buy_and_hold_return": np.tile(portfolio.net_return[:, n], n),
+        }
+    )
+
+
+def _repeated(lanes: pd.DataFrame, times: int) -> dict[str, NDArray[np.int32]]:
+    return {name: np.repeat(lanes[name].to_numpy(dtype=np.int32), times) for name in _LANE}
+
+
+def _score_rows(
+    portfolio: Portfolio,
+    spans: list[_Span],
+    lanes: pd.DataFrame,
+    agent: str,
+    periods_per_year: float,
+    risk_free_rate: float,
+) -> pd.DataFrame:
+    rows = []
+    for lane, (trial, fold, seed) in enumerate(lanes[_LANE].itertuples(index=False)):
+        trips = [round_trips(span.ledger.lane(lane), span.dates, span.fills_raw, span.symbol) for span in spans]
+        values = compute_metrics(
+            portfolio.net_return[:, lane],
+            portfolio.position[:, lane],
+            portfolio.traded_fraction[:, lane],
+            pd.concat(trips, ignore_index=True),
+            float(portfolio.cost[:, lane].sum()),
+            periods_per_year,
+            risk_free_rate,
+            portfolio.gross_position[:, lane],
+        )
+        rows += [(agent, trial, fold, seed, metric, value) for metric, value in values.items()]
+    scores = pd.DataFrame(rows, columns=["agent", *_LANE, "metric", "value"])
+    return scores.astype(dict.fromkeys(_LANE, np.int32))
