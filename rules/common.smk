@@ -1,4 +1,4 @@
-"""What every rule needs: the settings of its experiment, the hash of the code that it runs, and one run at a time."""
+"""What the rules share: settings of an experiment, the hash of the code that is run, and one run at a time."""
 
 import os
 import sys
@@ -16,7 +16,9 @@ ARMS = ["sharpe_only", "multi_metric"]
 def load_experiments():
     """Every experiment, each checked, so that a wrong key anywhere stops the run before its first job."""
     chosen = config.get("experiment", "quickstart")
-    return chosen, {name: load(name, config, ROOT) for name in sorted({*experiments(ROOT), chosen})}
+    return chosen, {
+        name: load(name, config, ROOT) for name in sorted({*experiments(ROOT), chosen})
+    }
 
 
 try:
@@ -38,8 +40,12 @@ onstart:
 
 RUN_LOCK = []  # the handle lives as long as this process, and the lock with it
 # One thread a process: numerical libraries read these when they are first imported, in each job.
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-os.environ["OUTSAMPLE_LOG_LEVEL"] = LOADED[EXPERIMENT].settings.logging.level
+os.environ |= {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+os.environ |= {"OUTSAMPLE_LOG_LEVEL": LOADED[EXPERIMENT].settings.logging.level}
 
 
 def settings_of(wildcards):
@@ -52,7 +58,11 @@ def config_of(*keys):
 
 
 def agent_modules(wildcards):
-    agents = [wildcards.agent] if "agent" in dict(wildcards.items()) else settings_of(wildcards).search.agents
+    agents = (
+        [wildcards.agent]
+        if "agent" in dict(wildcards.items())
+        else settings_of(wildcards).search.agents
+    )
     return [f"outsample.agents.{agent}" for agent in agents]
 
 
@@ -62,7 +72,9 @@ def code_of(rule, agents=False, files=()):
     def hash_of(wildcards):
         paths = [ROOT / f for f in files]
         return code_hash(
-            ROOT / "workflow_scripts" / f"{rule}.py", agent_modules(wildcards) if agents else (), paths
+            ROOT / "workflow_scripts" / f"{rule}.py",
+            agent_modules(wildcards) if agents else (),
+            paths,
         )
 
     return hash_of
@@ -74,7 +86,10 @@ def rounds_of(pattern):
     def files(wildcards):
         search = settings_of(wildcards).search
         return expand(
-            pattern, experiment=wildcards.experiment, agent=search.agents, round=range(search.rounds)
+            pattern,
+            experiment=wildcards.experiment,
+            agent=search.agents,
+            round=range(search.rounds),
         )
 
     return files
@@ -83,9 +98,32 @@ def rounds_of(pattern):
 def check_shards(shards):
     """Stop when the profile asks for more shards than a round has lanes."""
     settings = LOADED[EXPERIMENT].settings
-    lanes = settings.search.trials_per_round * settings.folds.n_folds * settings.search.seeds
+    lanes = (
+        settings.search.trials_per_round
+        * settings.folds.n_folds
+        * settings.search.seeds
+    )
     if shards > lanes:
         sys.exit(
             f"The profile asks for {shards} shards (set-scatter: trials), but a round of {EXPERIMENT} has only {lanes} "
             f"lanes (trials x folds x seeds); set trials={lanes} or less."
         )
+
+
+def source_files(wildcards):
+    """The files of a CSV source that exist; ingest_bars says which one is missing."""
+    data = settings_of(wildcards).data
+    if data.source.kind != "csv":
+        return []
+    paths = [data.source.path.format(symbol=symbol) for symbol in data.symbols]
+    return [path for path in paths if Path(path).is_file()]
+
+
+def earlier(name):
+    """Input function: the file of this name of every round before this one."""
+    return lambda wildcards: expand(
+        f"results/{{experiment}}/trials/{{agent}}/round_{{round}}/{name}",
+        experiment=wildcards.experiment,
+        agent=wildcards.agent,
+        round=range(int(wildcards.round)),
+    )

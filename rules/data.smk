@@ -1,15 +1,6 @@
 """From raw bars to folds and their audit: nothing is trained here."""
 
 
-def source_files(wildcards):
-    """The files of a CSV source that exist; ingest_bars says which one is missing."""
-    data = settings_of(wildcards).data
-    if data.source.kind != "csv":
-        return []
-    paths = [data.source.path.format(symbol=symbol) for symbol in data.symbols]
-    return [path for path in paths if Path(path).is_file()]
-
-
 rule merge_config:
     output:
         config="results/{experiment}/config.json",

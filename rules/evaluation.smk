@@ -37,7 +37,9 @@ rule evaluate:
         vault="results/{experiment}/vault.parquet",
         split="results/{experiment}/split.json",
         quality="results/{experiment}/quality.json",
-        portfolios=rounds_of(ROUND + "portfolios.parquet"),
+        portfolios=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/portfolios.parquet"
+        ),
     output:
         returns="results/{experiment}/evaluation/returns.parquet",
         metrics="results/{experiment}/evaluation/metrics.parquet",

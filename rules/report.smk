@@ -2,7 +2,10 @@
 
 REPORT_FILES = [
     "reports/report.ipynb",
-    *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "workflow_scripts/outsample/report/assets").iterdir()),
+    *sorted(
+        str(p.relative_to(ROOT))
+        for p in (ROOT / "workflow_scripts/outsample/report/assets").iterdir()
+    ),
 ]
 # Rules whose code made what the report shows, with whether an agent's module belongs to it.
 CODE_SHOWN = {
@@ -34,10 +37,18 @@ rule build_report:
         folds="results/{experiment}/folds.parquet",
         audit_leakage="results/{experiment}/audit_leakage.parquet",
         audit_decisions="results/{experiment}/audit_decisions.parquet",
-        suggestions=rounds_of(ROUND + "suggestions.json"),
-        lanes=rounds_of(ROUND + "lanes.parquet"),
-        curves=rounds_of(ROUND + "curves.parquet"),
-        scores=rounds_of(ROUND + "scores.parquet"),
+        suggestions=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/suggestions.json"
+        ),
+        lanes=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/lanes.parquet"
+        ),
+        curves=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/curves.parquet"
+        ),
+        scores=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
+        ),
         selections=expand("results/{{experiment}}/selection/{arm}.json", arm=ARMS),
         policy="results/{experiment}/policy/policy.json",
         policy_manifest="results/{experiment}/policy/orbax.manifest.json",
@@ -62,7 +73,10 @@ rule build_report:
         runtime=10,
     params:
         arm=lambda wildcards: settings_of(wildcards).selection.arm,
-        code_hashes=lambda wildcards: {rule: code_of(rule, agents)(wildcards) for rule, agents in CODE_SHOWN.items()},
+        code_hashes=lambda wildcards: {
+            rule: code_of(rule, agents)(wildcards)
+            for rule, agents in CODE_SHOWN.items()
+        },
         code=code_of("build_report", files=REPORT_FILES),
     message:
         "Writing the report of {wildcards.experiment}"

@@ -1,17 +1,5 @@
 """Search by rounds, the trial matrix, the choice, and the final policy."""
 
-ROUND = "results/{experiment}/trials/{agent}/round_{round}/"
-
-
-def earlier(name):
-    """Input function: the file of this name of every round before this one."""
-    return lambda wildcards: expand(
-        "results/{experiment}/trials/{agent}/round_{round}/" + name,
-        experiment=wildcards.experiment,
-        agent=wildcards.agent,
-        round=range(int(wildcards.round)),
-    )
-
 
 rule suggest_trials:
     input:
@@ -19,7 +7,7 @@ rule suggest_trials:
         earlier_suggestions=earlier("suggestions.json"),
         earlier_scores=earlier("scores.parquet"),
     output:
-        suggestions=ROUND + "suggestions.json",
+        suggestions="results/{experiment}/trials/{agent}/round_{round}/suggestions.json",
     log:
         "results/{experiment}/logs/suggest_trials.{agent}.{round}.log",
     benchmark:
@@ -48,7 +36,7 @@ rule suggest_trials:
 
 rule run_trials:
     input:
-        suggestions=ROUND + "suggestions.json",
+        suggestions="results/{experiment}/trials/{agent}/round_{round}/suggestions.json",
         audit="results/{experiment}/audit_leakage.parquet",
         development="results/{experiment}/development.parquet",
         spec="results/{experiment}/features.spec.json",
@@ -56,9 +44,9 @@ rule run_trials:
         folds="results/{experiment}/folds.parquet",
         scalers="results/{experiment}/scalers.parquet",
     output:
-        targets=ROUND + "shards/{scatteritem}.targets.parquet",
-        lanes=ROUND + "shards/{scatteritem}.lanes.parquet",
-        curves=ROUND + "shards/{scatteritem}.curves.parquet",
+        targets="results/{experiment}/trials/{agent}/round_{round}/shards/{scatteritem}.targets.parquet",
+        lanes="results/{experiment}/trials/{agent}/round_{round}/shards/{scatteritem}.lanes.parquet",
+        curves="results/{experiment}/trials/{agent}/round_{round}/shards/{scatteritem}.curves.parquet",
     log:
         "results/{experiment}/logs/run_trials.{agent}.{round}.{scatteritem}.log",
     benchmark:
@@ -92,11 +80,11 @@ rule account_trials:
             "results/{{experiment}}/trials/{{agent}}/round_{{round}}/shards/{scatteritem}.curves.parquet"
         ),
     output:
-        matrix=ROUND + "matrix.parquet",
-        portfolios=ROUND + "portfolios.parquet",
-        scores=ROUND + "scores.parquet",
-        lanes=ROUND + "lanes.parquet",
-        curves=ROUND + "curves.parquet",
+        matrix="results/{experiment}/trials/{agent}/round_{round}/matrix.parquet",
+        portfolios="results/{experiment}/trials/{agent}/round_{round}/portfolios.parquet",
+        scores="results/{experiment}/trials/{agent}/round_{round}/scores.parquet",
+        lanes="results/{experiment}/trials/{agent}/round_{round}/lanes.parquet",
+        curves="results/{experiment}/trials/{agent}/round_{round}/curves.parquet",
     log:
         "results/{experiment}/logs/account_trials.{agent}.{round}.log",
     benchmark:
@@ -118,8 +106,12 @@ rule account_trials:
 
 rule select_strategy:
     input:
-        suggestions=rounds_of(ROUND + "suggestions.json"),
-        scores=rounds_of(ROUND + "scores.parquet"),
+        suggestions=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/suggestions.json"
+        ),
+        scores=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
+        ),
     output:
         selection="results/{experiment}/selection/{arm}.json",
     log:
@@ -135,7 +127,9 @@ rule select_strategy:
     params:
         # Another arm's weights must not rerun this one.
         weights=lambda wildcards: (
-            settings_of(wildcards).selection.multi_metric.model_dump() if wildcards.arm == "multi_metric" else {}
+            settings_of(wildcards).selection.multi_metric.model_dump()
+            if wildcards.arm == "multi_metric"
+            else {}
         ),
         code=code_of("select_strategy"),
     message:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from outsample.agents.inputs import fold_rows
-from outsample.agents.lanes import Lane, Studio, _train, fit_final, train_lanes
+from outsample.agents.lanes import Lane, Studio, _train_models, fit_final, train_lanes
 from outsample.config.models import Gate, Ppo
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
@@ -104,9 +104,12 @@ def _poisoned(panel, keep):
     return dataclasses.replace(panel, features=features, **prices)
 
 
-def _trained(panel, fold):
+def _models(panel):
+    """All inner models of fold 0, unchecked; segments of 50 are longer than the last train block of inner fold 2."""
     studio = Studio.open("ppo", panel, FOLDS, SCALERS, RULES)
-    return _train(studio, _lane(0, fold, 0), dict(PARAMS))[2]
+    hyper = studio.module.Hyper(*(jnp.float32(PARAMS[name]) for name in studio.module.Hyper._fields))
+    program = studio.program({**PARAMS, "segment": 50})
+    return _train_models(program, studio.market, studio.numbers, hyper, studio.jobs(_lane(0, 0, 0), 50))
 
 
 @pytest.mark.parametrize("inner", [0, 2])
@@ -114,21 +117,10 @@ def test_nothing_outside_the_train_blocks_is_read(inner):
     keep = np.zeros(len(PANEL.dates), dtype=bool)
     for start, end in fold_rows(FOLDS, PANEL)[0].train[inner]:
         keep[start:end] = True
-    clean = jax.tree.map(lambda x: x[inner], _trained(PANEL, 0))
-    poisoned = jax.tree.map(lambda x: x[inner], _trained_unchecked(_poisoned(PANEL, keep), 0))
+    clean, poisoned = (jax.tree.map(lambda x: x[inner], _models(panel)) for panel in (PANEL, _poisoned(PANEL, keep)))
     for a, b in zip(jax.tree.leaves(clean), jax.tree.leaves(poisoned), strict=True):
         assert np.isfinite(a).all()
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
-
-
-def _trained_unchecked(panel, fold):
-    """Train all inner models although those of other inner folds meet NaN."""
-    from outsample.agents.lanes import _train_models
-
-    studio = Studio.open("ppo", panel, FOLDS, SCALERS, RULES)
-    lane = _lane(0, fold, 0)
-    hyper = studio.module.Hyper(*(jnp.float32(PARAMS[name]) for name in studio.module.Hyper._fields))
-    return _train_models(studio.program(PARAMS), studio.market, studio.numbers, hyper, studio.jobs(lane, 30))
 
 
 def test_targets_do_not_change_when_rows_after_the_test_do(together):

@@ -5,8 +5,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from outsample.errors import SchemaError
+from outsample.hashing import canonical_json, sha256_frame
 from outsample.io import read_json, read_table, sha256_file, write_json, write_table
-from outsample.io.files import canonical_json, replacing, sha256_frame
+from outsample.io.files import replacing
 
 
 def lanes(**changes):

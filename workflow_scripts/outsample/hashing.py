@@ -1,11 +1,14 @@
-"""The hash of a plain value: the same content has the same hash on every machine."""
+"""The hash of a plain value or a table: the same content has the same hash on every machine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # at run time, this module starts without pandas
+    import pandas as pd
 
 
 def nan_as_null(value: Any) -> Any:
@@ -29,3 +32,18 @@ def canonical_json(content: Any) -> str:
 def sha256_of(content: Any) -> str:
     """Hex sha256 of the canonical JSON of a value."""
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def sha256_frame(frame: pd.DataFrame) -> str:
+    """Hex sha256 of a frame's column names, types and values, in their order; dates count in microseconds."""
+    digest = hashlib.sha256()
+    for column in frame.columns:
+        values = frame[column]
+        digest.update(f"{column}:{len(values)};".encode())
+        if values.dtype.kind in "fiub":
+            digest.update(values.to_numpy().tobytes())
+        elif values.dtype.kind == "M":
+            digest.update(values.to_numpy().astype("datetime64[us]").astype("int64").tobytes())
+        else:
+            digest.update("\0".join(map(str, values)).encode())
+    return digest.hexdigest()

@@ -7,12 +7,7 @@ line by line, to name the line and the cell.
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
-import re
-from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,16 +19,21 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from outsample.config.models import CsvSource
+from outsample.data.csv_text import (
+    DATE_ADVICE,
+    EMPTY,
+    NUMBER,
+    OPTIONAL,
+    REQUIRED,
+    cell_sentence,
+    decode,
+    find_columns,
+    is_date,
+    rows,
+)
 from outsample.data.dates import day_text, first_disorder
 from outsample.errors import DataError
 from outsample.io.files import sha256_file
-
-REQUIRED = ("date", "open", "high", "low", "close", "volume")
-OPTIONAL = ("adj_close",)
-EMPTY = ("", "-", "null", "Null", "NULL", "nan", "NaN", "NAN")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}(:\d{2}(:\d{2}(\.\d{1,6})?)?)?)?")
-_DATE_ADVICE = "write dates as YYYY-MM-DD, with a time YYYY-MM-DD HH:MM:SS"
 
 
 class CsvBars:
@@ -100,11 +100,11 @@ def parse_csv(raw: bytes, name: str) -> pd.DataFrame:
     >>> parse_csv(b"Date,Close,Open,High,Low,Volume\\n2024-01-02,11,10,12,9,500\\n", "X.csv").loc[0, "close"]
     np.float64(11.0)
     """
-    text = _decode(raw, name)
-    line, header = next(_rows(text, name), (0, []))
+    text = decode(raw, name)
+    line, header = next(rows(text, name), (0, []))
     if not header:
         raise DataError(f"{name}: the file is empty; it needs a header and one row a bar.")
-    columns = _find_columns(header, name)
+    columns = find_columns(header, name)
     table = _read_table(text, line, header, columns, name)
     if table.num_rows == 0:
         raise DataError(f"{name}: the CSV is empty: a header and no rows; it needs one row a bar.")
@@ -116,42 +116,6 @@ def parse_csv(raw: bytes, name: str) -> pd.DataFrame:
     if "adj_close" not in columns:
         frame["adj_close"] = np.nan
     return frame[[*REQUIRED, *OPTIONAL]]
-
-
-def _decode(raw: bytes, name: str) -> str:
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{name}, line {line}: the byte 0x{raw[error.start]:02x} is no UTF-8 text; save the file as CSV in UTF-8."
-        ) from error
-    if "\0" in text:
-        raise DataError(f"{name}: the file holds null bytes and is no text; save it as CSV in UTF-8.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _find_columns(header: list[str], name: str) -> dict[str, int]:
-    """Position of each column by its name in lower case, blanks and hyphens read as underscores (`Adj Close`)."""
-    spelled = [re.sub(r"[\s_-]+", "_", cell.strip().lower()) for cell in header]
-    columns: dict[str, int] = {}
-    for column in (*REQUIRED, *OPTIONAL):
-        places = [i for i, cell in enumerate(spelled) if cell == column]
-        if len(places) > 1:
-            twice = " and ".join(repr(header[i]) for i in places)
-            raise DataError(f"{name}: column {column} is there twice ({twice}); keep one and rename the other.")
-        if places:
-            columns[column] = places[0]
-    missing = [c for c in REQUIRED if c not in columns]
-    if missing:
-        found = ",".join(header)
-        shown = found if len(found) <= 80 else found[:79] + "…"
-        advice = "its first line must be the header, with the columns date, open, high, low, close and volume"
-        separator = next((s for s in (";", "\t") if len(header) == 1 and s in found), None)
-        if separator:
-            advice = f"it seems to be separated by {separator!r}: save it with commas"
-        raise DataError(f"{name}: lacks the column {', '.join(missing)} (its first line is {shown!r}); {advice}.")
-    return columns
 
 
 def _read_table(text: str, line: int, header: list[str], columns: dict[str, int], name: str) -> pa.Table:
@@ -177,48 +141,25 @@ def _read_table(text: str, line: int, header: list[str], columns: dict[str, int]
         _refuse(text, columns, len(header), name, str(error))
 
 
-def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number, from 1, and cells of each row, the header's among them; blank lines are no rows."""
-    reader = csv.reader(io.StringIO(text))
-    try:
-        yield from ((reader.line_num, row) for row in reader if row)
-    except csv.Error as error:
-        raise DataError(f"{name}, line {reader.line_num}: not readable as CSV ({error}); correct the line.") from error
-
-
 def _row(text: str, index: int, name: str) -> tuple[int, list[str]]:
     """Line number and cells of a row of data, from 0."""
-    return next(islice(_rows(text, name), index + 1, None))
-
-
-def _cell(name: str, line: int, column: str, cell: str, rest: str) -> str:
-    return f"{name}, line {line}: column {column} holds {cell!r}, {rest}."
-
-
-def _is_date(cell: str) -> bool:
-    if not _DATE.fullmatch(cell):
-        return False
-    try:
-        datetime.fromisoformat(cell)
-    except ValueError:
-        return False
-    return True
+    return next(islice(rows(text, name), index + 1, None))
 
 
 def _refuse(text: str, columns: dict[str, int], width: int, name: str, reason: str) -> NoReturn:
     """Raise the error for the first cell or row that cannot be read; `reason` is what pyarrow said."""
-    for line, row in islice(_rows(text, name), 1, None):
+    for line, row in islice(rows(text, name), 1, None):
         if len(row) != width:
             raise DataError(f"{name}, line {line}: {len(row)} cells where the header has {width}; correct the line.")
         for column, place in columns.items():
             cell = row[place]
             if cell in EMPTY:
                 continue
-            if column == "date" and not _is_date(cell):
-                raise DataError(_cell(name, line, column, cell, f"which is no ISO date; {_DATE_ADVICE}"))
-            if column != "date" and not _NUMBER.fullmatch(cell):
+            if column == "date" and not is_date(cell):
+                raise DataError(cell_sentence(name, line, column, cell, f"which is no ISO date; {DATE_ADVICE}"))
+            if column != "date" and not NUMBER.fullmatch(cell):
                 advice = "write it with a decimal point and nothing else, or leave the cell empty"
-                raise DataError(_cell(name, line, column, cell, f"which is no number; {advice}"))
+                raise DataError(cell_sentence(name, line, column, cell, f"which is no number; {advice}"))
     raise DataError(f"{name}: not readable as CSV ({reason}); save it as plain comma-separated text.")
 
 
@@ -227,7 +168,7 @@ def _check_finite(values: pa.ChunkedArray, text: str, column: str, place: int, n
     odd = values.is_valid().to_numpy() & ~np.isfinite(values.to_numpy())
     if odd.any():
         line, row = _row(text, int(odd.argmax()), name)
-        raise DataError(_cell(name, line, column, row[place], "which is no finite number; correct it"))
+        raise DataError(cell_sentence(name, line, column, row[place], "which is no finite number; correct it"))
 
 
 def _check_order(dates: NDArray[np.datetime64], text: str, name: str) -> None:
@@ -237,7 +178,7 @@ def _check_order(dates: NDArray[np.datetime64], text: str, name: str) -> None:
     index, kind = disorder
     line, _ = _row(text, index, name)
     if kind == "empty":
-        raise DataError(f"{name}, line {line}: the date is empty; {_DATE_ADVICE}, or delete the line.")
+        raise DataError(f"{name}, line {line}: the date is empty; {DATE_ADVICE}, or delete the line.")
     day, before = day_text(dates[index]), day_text(dates[index - 1])
     if kind == "duplicate":
         raise DataError(f"{name}, line {line}: the date {day} is there twice; keep one row of that date.")

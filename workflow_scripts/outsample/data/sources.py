@@ -18,7 +18,7 @@ from outsample.data.csv_source import CsvBars
 from outsample.data.dates import day_text
 from outsample.data.simulated_source import SimulatedBars
 from outsample.errors import DataError
-from outsample.io.files import sha256_frame
+from outsample.hashing import sha256_frame
 
 
 class Source(Protocol):

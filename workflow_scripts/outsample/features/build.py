@@ -73,5 +73,4 @@ def build_features(validated_bars: pd.DataFrame, settings: FeatureSet) -> tuple[
         ],
         axis=1,
     )
-    spec = [{"name": f.name, "group": f.group, "formula": f.formula, "warm_up": f.warm_up} for f in features]
-    return frame, {"features": spec, "warm_up": warm_up}
+    return frame, {"features": [feature.document() for feature in features], "warm_up": warm_up}

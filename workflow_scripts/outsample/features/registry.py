@@ -1,13 +1,15 @@
 """The table of indicators: what each is called, what it needs, how long it warms up, and who proposed it.
 
-One row here and one key in `outsample.config.models.FeatureSet` add a feature. A row holds the indicator as a function
-of whole arrays; a form that takes one bar at a time can stand beside it under the same name and warm-up.
+One row here, one key in `outsample.config.models.FeatureSet` and one row in `outsample.features.streaming` add a
+feature. A row here holds the indicator as a function of whole arrays; the form that takes one bar at a time stands there
+under the same id, where it can be imported without pandas and Pydantic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from outsample.config.models import FeatureSet
 from outsample.features import indicators
@@ -32,6 +34,11 @@ class Indicator:
     reference: str
     compute: Callable[..., Array]
 
+    @property
+    def id(self) -> str:
+        """The name of the function: the indicator's name in feature specifications, so in packages."""
+        return self.compute.__name__
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -42,13 +49,26 @@ class Feature:
     formula: str
     warm_up: int
     reference: str
+    indicator: str  # id
     inputs: tuple[str, ...]
     parameters: Mapping[str, int]
-    indicator: Callable[..., Array]
+    function: Callable[..., Array]
 
     def compute(self, bars: Mapping[str, Array]) -> Array:
         """The feature [T] from one symbol's columns [T], oldest bar first; row t uses bars up to t."""
-        return self.indicator(*(bars[column] for column in self.inputs), **self.parameters)
+        return self.function(*(bars[column] for column in self.inputs), **self.parameters)
+
+    def document(self) -> dict[str, Any]:
+        """The entry of the feature in the document `feature_spec`: plain data, enough to compute it elsewhere."""
+        return {
+            "name": self.name,
+            "group": self.group,
+            "formula": self.formula,
+            "warm_up": self.warm_up,
+            "indicator": self.indicator,
+            "parameters": dict(self.parameters),
+            "inputs": list(self.inputs),
+        }
 
 
 # Names of the values of a setting that holds several at once; every other setting holds windows one by one.
@@ -130,9 +150,10 @@ def _feature(indicator: Indicator, choice: dict[str, int]) -> Feature:
         formula=indicator.formula.format(**values),
         warm_up=indicator.warm_up(**values),
         reference=indicator.reference,
+        indicator=indicator.id,
         inputs=indicator.inputs,
         parameters=values,
-        indicator=indicator.compute,
+        function=indicator.compute,
     )
 
 

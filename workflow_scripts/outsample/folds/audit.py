@@ -62,7 +62,8 @@ def audit_experiment(
         written: the tables features, folds and scalers that training will read, to be compared with those that are
             audited; None compares nothing.
     Returns: table `audit`.
-    Raises: AuditError naming what looks ahead, or the written table that is not the audited one; the errors of building features and folds.
+    Raises: AuditError naming what looks ahead, or the written table that is not the audited one; the errors of
+        building features and folds.
     """
 
     def build(bars: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:

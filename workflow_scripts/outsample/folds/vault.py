@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from outsample.config.models import Vault
 from outsample.errors import DataError
 from outsample.features.build import without_warm_up
-from outsample.io.files import sha256_frame
+from outsample.hashing import sha256_frame
 from outsample.io.schemas import TABLES
 
 

@@ -186,18 +186,3 @@ def sha256_file(path: str | Path) -> str:
     """Hex sha256 of a file's bytes."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def sha256_frame(frame: pd.DataFrame) -> str:
-    """Hex sha256 of a frame's column names, types and values, in their order."""
-    digest = hashlib.sha256()
-    for column in frame.columns:
-        values = frame[column]
-        digest.update(f"{column}:{len(values)};".encode())
-        if pd.api.types.is_numeric_dtype(values):
-            digest.update(values.to_numpy().tobytes())
-        elif pd.api.types.is_datetime64_any_dtype(values):
-            digest.update(values.to_numpy().astype("datetime64[us]").astype("int64").tobytes())
-        else:
-            digest.update("\0".join(map(str, values)).encode())
-    return digest.hexdigest()

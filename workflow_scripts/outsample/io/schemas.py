@@ -180,7 +180,8 @@ DOCUMENTS: dict[str, dict[str, str]] = {
         "checks": "array",
         "adjustment": "string",
     },
-    # features: [{name, group, formula, warm_up}] in the order of the policy's inputs; warm_up: longest, in bars.
+    # features: [{name, group, formula, warm_up, indicator, parameters, inputs}] in the order of the policy's inputs;
+    # warm_up: longest, in bars. indicator: id in outsample.features.registry; parameters: name -> bars.
     "feature_spec": {"features": "array", "warm_up": "integer"},
     # vault: {first, last, dates, sha256}; development: {first, last, dates}.
     "split": {"vault": "object", "development": "object"},

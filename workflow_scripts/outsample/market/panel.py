@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from outsample.errors import SchemaError
+
+if TYPE_CHECKING:  # the paper broker runs where there is no pandas
+    import pandas as pd
 
 _BAR_COLUMNS = ("symbol", "date", "open", "close", "factor")
 

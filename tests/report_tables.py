@@ -1,0 +1,224 @@
+"""A small consistent set of the report's tables, written with their real schemas: fixtures of the report's tests."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from outsample.config.models import Evaluation, Settings
+from outsample.evaluation.evaluate import evaluate
+from outsample.io import sha256_of, write_json, write_table
+from outsample.market.accounting import MarketRules
+from outsample.market.panel import Panel
+
+DEVELOPMENT, VAULT = 300, 120
+PERIODS = 252.0
+
+
+def write_tables(
+    folder: Path,
+    symbols: tuple[str, ...] = ("AAA", "BBB"),
+    *,
+    trades: bool = True,
+    simulated: bool = False,
+    title: str = "",
+) -> dict[str, Path | list[Path]]:
+    """Write every input of the report; an agent that `trades`, or one whose gate is closed and which never does."""
+    rng = np.random.Generator(np.random.PCG64(7))
+    dates = pd.bdate_range("2020-01-01", periods=DEVELOPMENT + VAULT)
+    inputs: dict[str, Path | list[Path]] = {}
+    inputs |= _documents(folder, symbols, dates, trades, simulated, title)
+    inputs |= _training(folder, symbols, dates[:DEVELOPMENT], rng, trades)
+    inputs |= _vault(folder, symbols, dates, rng, trades, simulated)
+    return inputs
+
+
+def _settings(symbols: tuple[str, ...], simulated: bool, title: str) -> dict:
+    settings = Settings().model_dump(mode="json")
+    settings["data"]["symbols"] = list(symbols)
+    settings["report"]["title"] = title
+    if simulated:
+        settings["data"]["source"] = {
+            "kind": "simulated", "bars": 420, "drift": 0.004, "volatility": 0.01, "persistence": 0.95, "seed": 0,
+        }  # fmt: skip
+    return settings
+
+
+def _documents(folder, symbols, dates, trades, simulated, title) -> dict[str, Path | list[Path]]:
+    settings = _settings(symbols, simulated, title)
+    checks = [{"id": "high_low", "severity": "error", "symbol": s, "count": 0, "detail": "none"} for s in symbols]
+    gaps = {"id": "gaps", "severity": "warning", "symbol": symbols[0], "count": 3, "detail": "3 sessions without a bar"}
+    first, last = str(dates[0].date()), str(dates[-1].date())
+    span = {"first": first, "last": last}
+    params = settings["agents"]["ppo"]
+    suggestions = [
+        {"agent": "ppo", "round": r, "trials": [
+            {"trial": 2 * r + k, "origin": "defaults" if r + k == 0 else "tpe",
+             "params": params | {"learning_rate": 0.003 * (1 + 2 * r + k), "discount": 0.9 - 0.01 * k}}
+            for k in range(2)]}
+        for r in range(2)
+    ]  # fmt: skip
+    documents = {
+        "config": {
+            "experiment": "small",
+            "environment": "development",
+            "settings": settings,
+            "sha256": sha256_of(settings),
+        },
+        "bars_manifest": {
+            "source": settings["data"]["source"],
+            "simulated": simulated,
+            "symbols": {s: {"file": f"{s}.csv", "rows": 421, **span, "sha256": "ab" * 32} for s in symbols},
+            "sha256": "cd" * 32,
+        },
+        "quality": {
+            "simulated": simulated,
+            "calendar": {"name": "XNYS", "inferred": True, "periods_per_year": PERIODS},
+            "symbols": {s: {"rows": 420, **span} for s in symbols},
+            "checks": [*checks, gaps],
+            "adjustment": "Open, high, low and close are multiplied by adj_close / close of the same day.",
+        },
+        "feature_spec": {
+            "features": [
+                {"name": "return_0", "group": "returns", "formula": "log(close / close one bar before)", "warm_up": 1},
+                {"name": "sma_50", "group": "averages", "formula": "close / mean of 50 closes < 1", "warm_up": 50},
+            ],
+            "warm_up": 50,
+        },
+        "split": {
+            "vault": {"first": str(dates[DEVELOPMENT].date()), "last": last, "dates": VAULT, "sha256": "ef" * 32},
+            "development": {"first": first, "last": str(dates[DEVELOPMENT - 1].date()), "dates": DEVELOPMENT},
+        },
+        "selection": {
+            "arm": "sharpe_only",
+            "agent": "ppo",
+            "trial": 1,
+            "params": suggestions[0]["trials"][1]["params"],
+            "score": 0.83,
+            "ranking": [
+                {"agent": "ppo", "trial": t, "score": s} for t, s in ((1, 0.83), (0, 0.41), (3, -0.12), (2, None))
+            ],
+        },
+        "policy": {
+            "agent": "ppo", "features": ["return_0", "sma_50"], "actions": [-1.0, 0.0, 1.0],
+            "inputs": {"features": [None, 2], "position": [None]}, "outputs": {"target": [None]},
+            "gate": {"bound": 0.0004 if trades else -0.0002, "open": trades}, "models": 4, "seeds": 4,
+            "fill": "next_open", "onnx_sha256": "12" * 32,
+        },
+        "looks": {"look": 2, "vault": "ef" * 32, "model": "12" * 32},
+        "provenance": {
+            "hashes": {"config": sha256_of(settings), "code": "34" * 32, "data": "cd" * 32, "lock": "56" * 32},
+            "versions": {"numpy": "2.0.0", "jax": "0.9.0"},
+        },
+    }  # fmt: skip
+    inputs: dict[str, Path | list[Path]] = {}
+    for name, content in documents.items():
+        inputs[name] = folder / f"{name}.json"
+        write_json(content, folder / f"{name}.json", name)
+    inputs["suggestions"] = [folder / f"suggestions{r}.json" for r in range(2)]
+    for content, path in zip(suggestions, inputs["suggestions"], strict=True):
+        write_json(content, path, "suggestions")
+    return inputs
+
+
+def _fold_rows(symbols, dates) -> pd.DataFrame:
+    rows = []
+    edges = [120, 180, 240, 300]
+
+    def add(fold, inner, part, start, end, block=0):
+        for symbol in symbols:
+            rows.append((fold, inner, part, symbol, block, start, end, dates[start], dates[end - 1]))
+
+    for fold, (start, end) in enumerate(itertools.pairwise(edges)):
+        add(fold, -1, "test", start, end)
+    for fold, end in [*enumerate(start - 2 for start in edges[:-1]), (-1, 300)]:
+        half = end // 2
+        for inner, (validate, train) in enumerate((((0, half), (half + 52, end)), ((half, end), (0, half - 2)))):
+            add(fold, inner, "validate", *validate)
+            add(fold, inner, "train", *train)
+    columns = ["fold", "inner", "part", "symbol", "block", "start", "end", "first_date", "last_date"]
+    return pd.DataFrame(rows, columns=columns).astype({"fold": "int32", "inner": "int32", "block": "int32"})
+
+
+def _training(folder, symbols, dates, rng, trades) -> dict[str, Path | list[Path]]:
+    inputs: dict[str, Path | list[Path]] = {"folds": folder / "folds.parquet"}
+    write_table(_fold_rows(symbols, dates), folder / "folds.parquet", "folds")
+    for name, kind, names in (("leakage", "feature", ("return_0", "sma_50")), ("decisions", "decision", symbols)):
+        rows = [(kind, n, dates[cut], cut, 0) for n in names for cut in (100, 200)]
+        inputs[name] = folder / f"{name}.parquet"
+        write_table(
+            pd.DataFrame(rows, columns=["kind", "name", "cut", "rows", "changed"]), folder / f"{name}.parquet", "audit"
+        )
+    for name in ("lanes", "curves", "scores"):
+        inputs[name] = [folder / f"{name}{r}.parquet" for r in range(2)]
+    for r in range(2):
+        keys = pd.DataFrame(
+            [(t, f, s) for t in (2 * r, 2 * r + 1) for f in range(3) for s in range(2)],
+            columns=["trial", "fold", "seed"],
+        ).astype("int32")
+        lanes = keys.assign(gate_bound=rng.normal(0, 1e-3, len(keys)))
+        lanes["gate_open"] = (lanes["gate_bound"] > 0) & trades
+        write_table(lanes, folder / f"lanes{r}.parquet", "lanes")
+        updates = keys.merge(pd.DataFrame({"inner": [0, 1]}, dtype="int32"), how="cross")
+        updates = updates.merge(pd.DataFrame({"update": range(20)}, dtype="int32"), how="cross")
+        level = updates["update"].to_numpy() / 20
+        updates["reward"] = 1e-3 * level + rng.normal(0, 3e-4, len(updates))
+        updates["entropy"], updates["loss"] = 1.09 - 0.5 * level, 1.0 - level
+        write_table(updates, folder / f"curves{r}.parquet", "curves")
+        scores = keys.merge(pd.DataFrame({"metric": ["sharpe", "total_return"]}), how="cross").assign(agent="ppo")
+        scores["value"] = rng.normal(0.3, 1.0, len(scores))
+        closed = np.repeat(~lanes["gate_open"].to_numpy(), 2) & (scores["metric"] == "sharpe").to_numpy()
+        scores.loc[closed, "value"] = np.nan
+        write_table(scores, folder / f"scores{r}.parquet", "scores")
+    return inputs
+
+
+def _bars(symbols, dates, rng) -> pd.DataFrame:
+    """Adjusted bars of a random walk; raw prices are twice as high."""
+    frames = []
+    for symbol in sorted(symbols):
+        close = 100 * np.exp(np.cumsum(rng.normal(5e-4, 0.015, len(dates))))
+        frame = pd.DataFrame({"symbol": symbol, "date": dates, "open": close * 1.001, "close": close, "factor": 0.5})
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _portfolios(dates, rng) -> pd.DataFrame:
+    rows = []
+    for trial, fold, seed in itertools.product(range(4), range(3), range(2)):
+        of_fold = dates[120 + 60 * fold : 180 + 60 * fold]
+        frame = pd.DataFrame({"trial": trial, "fold": fold, "seed": seed, "date": of_fold, "agent": "ppo", "cost": 0.0})
+        rows.append(frame.assign(net_return=rng.normal(0, 0.01, len(of_fold))))
+    portfolios = pd.concat(rows, ignore_index=True)
+    market = pd.Series(rng.normal(0, 0.01, len(dates)), index=dates)
+    return portfolios.assign(buy_and_hold_return=market.loc[portfolios["date"]].to_numpy())
+
+
+def _vault(folder, symbols, dates, rng, trades, simulated) -> dict[str, Path | list[Path]]:
+    """The real evaluation of made-up decisions, with few resamples."""
+    development, vault = dates[:DEVELOPMENT], dates[DEVELOPMENT:]
+    panel = Panel.from_frame(_bars(symbols, vault, rng), [])
+    targets = {
+        symbol: np.repeat(rng.choice([-1.0, 0.0, 0.5, 1.0], len(vault) // 10), 10) * trades for symbol in panel.symbols
+    }
+    result = evaluate(
+        targets,
+        panel,
+        np.ones(len(panel.dates), dtype=bool),
+        MarketRules.from_settings(Settings().market, PERIODS),
+        PERIODS,
+        Evaluation(resamples=100, random_agents=60),
+        _portfolios(development, rng),
+        look=2,
+        simulated=simulated,
+        starting_equity=1_000_000.0,
+    )
+    paths: dict[str, Path | list[Path]] = {"verdict": folder / "verdict.json"}
+    write_json(result.verdict, folder / "verdict.json", "verdict")
+    for name in ("returns", "metrics", "trades", "random_agents"):
+        paths[name] = folder / f"{name}.parquet"
+        write_table(getattr(result, name), folder / f"{name}.parquet", name)
+    return paths

@@ -1,0 +1,129 @@
+"""The report in Chromium: it draws without an error or a request, wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+
+from outsample.report.page import build_report
+
+write_tables = runpy.run_path(str(Path(__file__).parents[1] / "report_tables.py"))["write_tables"]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module", params=["trades", "never"])
+def report(request, tmp_path_factory, repository) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    trades = request.param == "trades"
+    symbols = ("<script>alert(1)</script>", "BBB") if trades else ("AAA",)
+    inputs = write_tables(folder, symbols, trades=trades, simulated=not trades)
+    build_report(repository / "reports" / "report.ipynb", inputs, folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.fail("Chromium is missing: run scripts/install_system_packages.sh.")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Opened:
+    """A page with all that it complained of and asked for."""
+
+    def __init__(self, browser, report: Path, viewport: dict, scheme: str):
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.context = browser.new_context(viewport=viewport, color_scheme=scheme, has_touch=viewport is NARROW)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(report.as_uri())
+        self.page.wait_for_function("document.documentElement.dataset.drawn")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_opens_clean(browser, report, viewport, scheme, tmp_path):
+    with Opened(browser, report, viewport, scheme) as opened:
+        page = opened.page
+        page.screenshot(path=tmp_path / f"{scheme}-{viewport['width']}.png")
+        drawn = page.locator(".chart .main-svg").evaluate_all(
+            "found => new Set(found.map(x => x.closest('.chart').id)).size"
+        )
+        assert drawn == page.locator(".chart").count() >= 5
+        assert opened.said == []
+        assert [url for url in opened.asked if not url.startswith(("data:", "blob:"))] == [report.as_uri()]
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        verdict = page.locator("#verdict .title").bounding_box()
+        assert verdict["y"] + verdict["height"] < viewport["height"]  # on the first screen
+
+
+def test_a_dark_page_has_light_text_in_its_figures(browser, report):
+    for scheme, bright in (("light", False), ("dark", True)):
+        with Opened(browser, report, WIDE, scheme) as opened:
+            fill = opened.page.locator("#figure-equity .xtick text").first.evaluate("x => getComputedStyle(x).fill")
+            red = int(fill.removeprefix("rgb(").split(",")[0])
+            assert (red > 128) is bright
+
+
+def test_figures_over_the_vault_zoom_together_and_back(browser, report):
+    with Opened(browser, report, WIDE, "light") as opened:
+        page = opened.page
+        starts = "([id, date]) => String(document.getElementById(id).layout.xaxis.range[0]).slice(0, 10) === date"
+        ranges = "id => document.getElementById(id).layout.xaxis.range.map(x => String(x).slice(0, 10))"
+        before = page.evaluate(ranges, "figure-drawdown")
+        page.evaluate(
+            "Plotly.relayout('figure-equity', {'xaxis.range[0]': '2021-04-01', 'xaxis.range[1]': '2021-05-03'})"
+        )
+        for figure in ("figure-equity", "figure-drawdown", "figure-behaviour-0", "figure-costs"):
+            page.wait_for_function(starts, arg=[figure, "2021-04-01"])
+            assert page.evaluate(ranges, figure) == ["2021-04-01", "2021-05-03"]
+        page.evaluate("Plotly.relayout('figure-costs', {'xaxis.autorange': true})")
+        page.wait_for_function(starts, arg=["figure-drawdown", before[0]])
+        assert opened.said == []
+
+
+def test_simulated_data_are_marked_on_every_screen(browser, report):
+    with Opened(browser, report, WIDE, "light") as opened:
+        banner = opened.page.locator(".banner")
+        simulated = "SIMULATED" in opened.page.locator("h1").inner_text()
+        assert banner.count() == int(simulated)
+        if simulated:
+            opened.page.evaluate("window.scrollTo(0, document.body.scrollHeight / 2)")
+            assert banner.bounding_box()["y"] == 0
+
+
+def test_the_contents_lead_to_their_sections(browser, report):
+    with Opened(browser, report, WIDE, "light") as opened:
+        links = opened.page.locator("nav a").evaluate_all(
+            "found => found.map(x => decodeURIComponent(x.hash.slice(1)))"
+        )
+        assert len(links) == 13
+        assert opened.page.evaluate("ids => ids.filter(id => !document.getElementById(id))", links) == []

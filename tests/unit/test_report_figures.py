@@ -1,0 +1,143 @@
+"""What is drawn is what the tables hold."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from outsample.report import charts, figures
+from outsample.report.inputs import read_tables
+
+write_tables = runpy.run_path(str(Path(__file__).parents[1] / "report_tables.py"))["write_tables"]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return read_tables(write_tables(tmp_path_factory.mktemp("trades")))
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory):
+    return read_tables(write_tables(tmp_path_factory.mktemp("idle"), trades=False))
+
+
+def drawn(fragment: str) -> list[dict]:
+    """The traces of each figure of a fragment."""
+    found = re.findall(r'class="chart-data"[^>]*>(.*?)</script>', fragment, flags=re.DOTALL)
+    return [json.loads(content)["data"] for content in found]
+
+
+def values(held) -> np.ndarray:
+    if isinstance(held, dict):
+        return np.frombuffer(base64.b64decode(held["bdata"]), dtype=np.dtype(held["dtype"]))
+    return np.asarray(held)
+
+
+def test_the_equity_is_that_of_the_table(report):
+    (traces,) = drawn(figures.equity(report))
+    assert [trace["name"] for trace in traces][-1] == "agent"  # drawn last, on top
+    assert {trace["name"] for trace in traces} == {label for label, *_ in charts.SERIES.values()}
+    agent = report.series("agent")
+    np.testing.assert_array_equal(values(traces[-1]["y"]), agent["equity"].to_numpy())
+    assert traces[-1]["x"][0] == str(agent["date"].iloc[0].date())
+
+
+def test_drawdown_is_the_fall_from_the_highest_equity(report):
+    (traces,) = drawn(figures.drawdown(report))
+    assert -values(traces[-1]["y"]).min() == pytest.approx(report.metric("max_drawdown")["value"])
+
+
+def test_the_time_line_shows_every_fold_its_purge_and_the_vault(report):
+    (traces,) = drawn(figures.fold_time_line(report))
+    by_name = {trace["name"]: trace for trace in traces}
+    assert by_name["purged before the test"]["text"] == ["2 bars purged"] * 3
+    assert by_name["vault"]["x"] == [report.split["vault"]["first"], report.split["vault"]["last"]]
+    assert set(by_name["test"]["y"]) - {None} == {"fold 0", "fold 1", "fold 2"}
+    assert set(by_name["train"]["y"]) - {None} == {
+        f"{f} · {i}" for f in ("fold 0", "fold 1", "fold 2", "final") for i in (0, 1)
+    }
+
+
+def test_each_lane_with_a_sharpe_ratio_has_a_mark(report):
+    fragment = figures.trial_scores(report)
+    sharpe = report.scores.loc[report.scores["metric"] == "sharpe", "value"]
+    assert sum(len(values(trace["y"])) for trace in drawn(fragment)[0]) == sharpe.notna().sum()
+    assert f"{sharpe.isna().sum()} of them are undefined" in fragment
+
+
+def test_learning_curves_show_every_seed_and_its_median_run(report):
+    (traces,) = drawn(figures.learning_curves(report))
+    medians = [trace for trace in traces if trace["name"].endswith("median run")]
+    rows = report.curves[(report.curves["trial"] == 1) & (report.curves["seed"] == 0)]
+    expected = rows.groupby("update")["reward"].median().to_numpy()
+    np.testing.assert_allclose(values(medians[0]["y"]), expected)
+    assert len(values(traces[0]["y"])) == 6 * 21  # 3 folds x 2 inner folds, each 20 updates and a gap
+
+
+def test_each_symbol_has_price_position_and_entries(report):
+    found = drawn(figures.behaviour(report))
+    assert len(found) == 2
+    rows = report.series("agent", "BBB")
+    np.testing.assert_array_equal(values(found[1][0]["y"]), rows["price"].to_numpy())
+    np.testing.assert_array_equal(values(found[1][1]["y"]), rows["position"].to_numpy())
+    entered = sum(len(values(trace["y"])) for trace in found[1][2:])
+    assert entered == (report.trades["symbol"] == "BBB").sum()
+
+
+def test_random_agents_are_all_counted_and_the_percentile_is_the_verdicts(report):
+    fragment = figures.random_agents(report)
+    bars = [trace for trace in drawn(fragment)[0] if trace["type"] == "bar"]
+    assert [int(values(trace["y"]).sum()) for trace in bars] == [60, 60]
+    below = report.verdict["tests"]["random_agents_below_total_return"]
+    assert f"above {below:.1f}\N{NO-BREAK SPACE}% of them" in fragment
+
+
+def test_costs_add_up(report):
+    (traces,) = drawn(figures.costs(report))
+    assert values(traces[-1]["y"])[-1] == pytest.approx(report.series("agent")["cost"].sum())
+
+
+def test_where_there_is_nothing_to_draw_a_sentence_says_so(idle):
+    assert "made no trade" in figures.holding_times(idle)
+    assert "nothing to compare" in figures.random_agents(idle)
+    assert "stayed flat" in figures.trial_scores(idle)
+    assert len(drawn(figures.behaviour(idle))) == 2
+
+
+def test_long_series_are_thinned_and_the_caption_says_so():
+    assert charts.step_of(3001) == 3
+    assert charts.thinning(3001) == " One bar in 3 is drawn."
+    assert charts.thinning(1500) == ""
+
+
+def test_labels_are_text_and_never_markup(tmp_path):
+    report = read_tables(write_tables(tmp_path, ("<script>alert(1)</script>", "BBB")))
+    fragment = figures.behaviour(report)
+    assert "<script>alert" not in fragment
+    assert "\\u003cscript" not in fragment  # in the figure's own text it is escaped, since plotly.js reads some tags
+
+
+def test_vault_figures_share_their_zoom(report):
+    for part in (figures.equity, figures.drawdown, figures.behaviour, figures.costs):
+        fragment = part(report)
+        assert fragment.count('data-group="vault"') == fragment.count('class="chart"')
+    assert "data-group" not in figures.fold_time_line(report)
+
+
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("color", charts.PALETTE)
+@pytest.mark.parametrize("paper", ["#ffffff", "#14171b"])
+def test_every_colour_stands_out_on_both_papers(color, paper):
+    dark, light = sorted([luminance(color), luminance(paper)])
+    assert (light + 0.05) / (dark + 0.05) >= 3

@@ -1,0 +1,80 @@
+"""The text of a CSV file of bars: its bytes, header, rows and cells, and the sentences for what is wrong there.
+
+Shared by the source of bars and by paper trading, which runs without pandas and pyarrow.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from outsample.errors import DataError
+
+REQUIRED = ("date", "open", "high", "low", "close", "volume")
+OPTIONAL = ("adj_close",)
+EMPTY = ("", "-", "null", "Null", "NULL", "nan", "NaN", "NAN")
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}(:\d{2}(:\d{2}(\.\d{1,6})?)?)?)?")
+DATE_ADVICE = "write dates as YYYY-MM-DD, with a time YYYY-MM-DD HH:MM:SS"
+
+
+def decode(raw: bytes, name: str) -> str:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name}, line {line}: the byte 0x{raw[error.start]:02x} is no UTF-8 text; save the file as CSV in UTF-8."
+        ) from error
+    if "\0" in text:
+        raise DataError(f"{name}: the file holds null bytes and is no text; save it as CSV in UTF-8.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def find_columns(header: list[str], name: str) -> dict[str, int]:
+    """Position of each column by its name in lower case, blanks and hyphens read as underscores (`Adj Close`)."""
+    spelled = [re.sub(r"[\s_-]+", "_", cell.strip().lower()) for cell in header]
+    columns: dict[str, int] = {}
+    for column in (*REQUIRED, *OPTIONAL):
+        places = [i for i, cell in enumerate(spelled) if cell == column]
+        if len(places) > 1:
+            twice = " and ".join(repr(header[i]) for i in places)
+            raise DataError(f"{name}: column {column} is there twice ({twice}); keep one and rename the other.")
+        if places:
+            columns[column] = places[0]
+    missing = [c for c in REQUIRED if c not in columns]
+    if missing:
+        found = ",".join(header)
+        shown = found if len(found) <= 80 else found[:79] + "…"
+        advice = "its first line must be the header, with the columns date, open, high, low, close and volume"
+        separator = next((s for s in (";", "\t") if len(header) == 1 and s in found), None)
+        if separator:
+            advice = f"it seems to be separated by {separator!r}: save it with commas"
+        raise DataError(f"{name}: lacks the column {', '.join(missing)} (its first line is {shown!r}); {advice}.")
+    return columns
+
+
+def rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number, from 1, and cells of each row, the header's among them; blank lines are no rows."""
+    reader = csv.reader(io.StringIO(text))
+    try:
+        yield from ((reader.line_num, row) for row in reader if row)
+    except csv.Error as error:
+        raise DataError(f"{name}, line {reader.line_num}: not readable as CSV ({error}); correct the line.") from error
+
+
+def cell_sentence(name: str, line: int, column: str, cell: str, rest: str) -> str:
+    return f"{name}, line {line}: column {column} holds {cell!r}, {rest}."
+
+
+def is_date(cell: str) -> bool:
+    if not _DATE.fullmatch(cell):
+        return False
+    try:
+        datetime.fromisoformat(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,171 @@
+"""What the report reads: every table and document, by name, checked against its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from outsample.errors import SchemaError
+from outsample.io import read_json, read_table
+
+# Input of the report -> schema of the file; the first group are JSON documents, the second Parquet tables.
+DOCUMENT_INPUTS = {
+    "config": "config",
+    "bars_manifest": "bars_manifest",
+    "quality": "quality",
+    "feature_spec": "feature_spec",
+    "split": "split",
+    "selection": "selection",
+    "policy": "policy",
+    "looks": "looks",
+    "verdict": "verdict",
+    "provenance": "provenance",
+}
+TABLE_INPUTS = {
+    "folds": "folds",
+    "leakage": "audit",
+    "decisions": "audit",
+    "returns": "returns",
+    "metrics": "metrics",
+    "trades": "trades",
+    "random_agents": "random_agents",
+}
+# These come in several files, one a round (and an agent).
+SEVERAL_DOCUMENTS = {"suggestions": "suggestions"}
+SEVERAL_TABLES = {"lanes": "lanes", "curves": "curves", "scores": "scores"}
+INPUTS = (*DOCUMENT_INPUTS, *TABLE_INPUTS, *SEVERAL_DOCUMENTS, *SEVERAL_TABLES)
+
+Paths = str | Path | Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Everything the report shows; the names are those of `outsample.io.schemas`."""
+
+    config: dict[str, Any]
+    bars_manifest: dict[str, Any]
+    quality: dict[str, Any]
+    feature_spec: dict[str, Any]
+    split: dict[str, Any]
+    selection: dict[str, Any]
+    policy: dict[str, Any]
+    looks: dict[str, Any]
+    verdict: dict[str, Any]
+    provenance: dict[str, Any]
+    folds: pd.DataFrame
+    leakage: pd.DataFrame
+    decisions: pd.DataFrame
+    returns: pd.DataFrame
+    metrics: pd.DataFrame
+    trades: pd.DataFrame
+    random_agents: pd.DataFrame
+    suggestions: tuple[dict[str, Any], ...]
+    lanes: pd.DataFrame
+    curves: pd.DataFrame
+    scores: pd.DataFrame
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every key of the experiment."""
+        settings: dict[str, Any] = self.config["settings"]
+        return settings
+
+    @property
+    def title(self) -> str:
+        """Title of the report: the configured one, or the experiment's name."""
+        return str(self.settings["report"]["title"] or self.config["experiment"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the bars were drawn from a model; any file that says so marks the whole report."""
+        return bool(self.bars_manifest["simulated"] or self.quality["simulated"])
+
+    @property
+    def symbols(self) -> list[str]:
+        """Symbols in the order of the config."""
+        return [str(symbol) for symbol in self.settings["data"]["symbols"]]
+
+    def metric(self, name: str, series: str = "agent", symbol: str = "portfolio") -> dict[str, float]:
+        """Value, lower and upper end of one metric on the vault; NaN where undefined.
+
+        Raises: SchemaError where the table of metrics has no such row.
+        """
+        table = self.metrics
+        rows = table[(table["metric"] == name) & (table["series"] == series) & (table["symbol"] == symbol)]
+        if len(rows) != 1:
+            raise SchemaError(f"The table metrics has no row {series}, {symbol}, {name}; run the rule evaluate again.")
+        return {key: float(rows[key].iloc[0]) for key in ("value", "lower", "upper")}
+
+    def series(self, series: str, symbol: str = "portfolio") -> pd.DataFrame:
+        """Bars of one series and symbol on the vault, in the order of time."""
+        rows = (self.returns["series"] == series) & (self.returns["symbol"] == symbol)
+        return self.returns[rows].sort_values("date", ignore_index=True)
+
+
+def _several(paths: Paths) -> list[str | Path]:
+    return [paths] if isinstance(paths, (str, Path)) else list(paths)
+
+
+def _only(name: str, paths: Paths) -> str | Path:
+    found = _several(paths)
+    if len(found) != 1:
+        raise SchemaError(f"The report takes one file as {name}, not {len(found)}.")
+    return found[0]
+
+
+def _joined(paths: Paths, schema: str, read: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([read(path, schema) for path in _several(paths)], ignore_index=True)
+
+
+def check_names(inputs: Mapping[str, Any]) -> None:
+    """Stop where an input of the report is missing or unknown.
+
+    Raises: SchemaError naming it.
+    """
+    missing, unknown = sorted(set(INPUTS) - set(inputs)), sorted(set(inputs) - set(INPUTS))
+    if missing or unknown:
+        what = f"lacks its input {', '.join(missing)}" if missing else f"does not know the input {', '.join(unknown)}"
+        raise SchemaError(f"The report {what}; its inputs are {', '.join(INPUTS)}.")
+
+
+def read_tables(inputs: Mapping[str, Paths]) -> Tables:
+    """Read every input of the report.
+
+    Args:
+        inputs: name of the input -> its file, or its files, one a round, for those of `SEVERAL_*`.
+    Raises: SchemaError where one is missing, unknown, or does not fit its schema.
+    """
+    check_names(inputs)
+    documents: dict[str, Any] = {
+        name: read_json(_only(name, inputs[name]), schema) for name, schema in DOCUMENT_INPUTS.items()
+    }
+    tables: dict[str, Any] = {
+        name: read_table(_only(name, inputs[name]), schema) for name, schema in TABLE_INPUTS.items()
+    }
+    joined: dict[str, Any] = {
+        name: _joined(inputs[name], schema, read_table) for name, schema in SEVERAL_TABLES.items()
+    }
+    suggestions = tuple(read_json(path, "suggestions") for path in _several(inputs["suggestions"]))
+    return Tables(**documents, **tables, **joined, suggestions=suggestions)
+
+
+def day(date: Any) -> str:
+    """A date as the report writes it: without the time where that is midnight.
+
+    >>> day("2020-01-02 00:00:00"), day("2020-01-02 15:30:00")
+    ('2020-01-02', '2020-01-02 15:30')
+    """
+    stamp = pd.Timestamp(date)
+    return stamp.strftime("%Y-%m-%d") if stamp == stamp.normalize() else stamp.strftime("%Y-%m-%d %H:%M")
+
+
+def days(dates: pd.Series) -> list[str]:
+    """The dates of a column as the report writes them."""
+    values = dates.to_numpy().astype("datetime64[m]")
+    midnight = bool((values == values.astype("datetime64[D]")).all())
+    return [str(text).replace("T", " ") for text in np.datetime_as_string(values, unit="D" if midnight else "m")]

@@ -1,0 +1,341 @@
+"""The tables of the report: rows of the tables it read, rounded for reading, with the full value kept in each cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from outsample.config.models import Market
+from outsample.market.metrics import METRICS, Metric
+from outsample.report.charts import SERIES
+from outsample.report.figures import purge_bars
+from outsample.report.inputs import Tables, day
+from outsample.report.markup import (
+    Content,
+    Fragment,
+    Number,
+    details,
+    escape,
+    facts,
+    general,
+    interval,
+    join,
+    number,
+    percent,
+    table,
+    unbroken,
+)
+
+# The table of metrics of the vault holds two more, which only a pair of series has.
+SHOWN = METRICS | {
+    "alpha": Metric(
+        "alpha", "Alpha to buy and hold", "mean(r - beta b) bars per year", "fraction per year", "higher", True
+    ),
+    "beta": Metric("beta", "Beta to buy and hold", "cov(r, b) / var(b), b buy and hold's r", "1", "neither", False),
+}
+
+FILLS = {
+    "next_open": "A target is decided after the close of a bar and filled at the open of the next bar.",
+    "next_close": "A target is decided after the close of a bar and filled at the close of the next bar.",
+}
+
+
+def metric_number(metric: Metric, value: float | None) -> Number:
+    """A metric's value as its unit asks: fractions as percentages, counts and currency without decimals."""
+    if metric.unit.startswith("fraction"):
+        return percent(value, 2)
+    if metric.unit in {"currency", "trades"}:
+        return number(value, 0)
+    return number(value, 1 if metric.unit == "bars" else 2)
+
+
+def question(tables: Tables) -> Fragment:
+    """What the experiment asked: symbols, source, search, selection and final policy."""
+    settings = tables.settings
+    search, folds = settings["search"], settings["folds"]
+    trials = search["rounds"] * search["trials_per_round"]
+    pairs: dict[str, Content] = {
+        "Experiment": f"{tables.config['experiment']} (environment {tables.config['environment']})",
+        "Symbols": f"{', '.join(tables.symbols)}; one pooled policy, a sleeve of 1/{len(tables.symbols)} each",
+        "Bars": _source(settings["data"]["source"]),
+        "Agent": ", ".join(search["agents"]),
+        "Fill": FILLS[settings["market"]["fill"]],
+        "Search": (
+            f"{trials} trials in {search['rounds']} rounds by {search['sampler']}, each trained on {folds['n_folds']} "
+            f"folds × {folds['inner_folds']} inner folds × {search['seeds']} seeds"
+        ),
+        "Selection arm": settings["selection"]["arm"],
+        "Final policy": f"{tables.policy['seeds']} seeds, {tables.policy['models']} models, outputs averaged",
+    }
+    return facts("question", pairs)
+
+
+def _source(source: dict[str, Any]) -> str:
+    if source["kind"] == "simulated":
+        return (
+            f"SIMULATED: {source['bars']} bars a symbol, drift ±{source['drift']:g} and volatility "
+            f"{source['volatility']:g} (log return per bar), persistence {source['persistence']:g}, "
+            f"seed {source['seed']}"
+        )
+    return f"{source['kind']}, {source['path']}"
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return number(value, 0).text if abs(value) >= 1e4 else general(value).text
+    return str(value)
+
+
+def market_rules(tables: Tables) -> Fragment:
+    """Every rule of the market, with its unit and meaning."""
+    rows: list[list[Content]] = []
+    for name, field in Market.model_fields.items():
+        extra: Any = field.json_schema_extra
+        unit = "" if extra["unit"] == "-" else extra["unit"]
+        rows.append([name, _setting(tables.settings["market"][name]), unit, field.description or ""])
+    return table(
+        "market", ["rule", "value", "unit", "meaning"], rows, "Market rules, the same in training and evaluation"
+    )
+
+
+def data_spans(tables: Tables) -> Fragment:
+    """Rows and spans of each symbol, as read and as validated, with the hash of its bars."""
+    rows: list[list[Content]] = []
+    for symbol, found in tables.quality["symbols"].items():
+        source = tables.bars_manifest["symbols"].get(symbol, {})
+        rows.append(
+            [
+                symbol,
+                number(source.get("rows"), 0),
+                number(found["rows"], 0),
+                unbroken(day(found["first"])),
+                unbroken(day(found["last"])),
+                str(source.get("file", "")),
+                str(source.get("sha256", ""))[:12],
+            ]
+        )
+    headers = ["symbol", "rows read", "rows used", "first", "last", "file", "sha256 (first 12)"]
+    return table("data", headers, rows, "Bars of each symbol")
+
+
+def data_facts(tables: Tables) -> Fragment:
+    """Calendar, price adjustment, and the two spans that the vault's date parts."""
+    calendar, split = tables.quality["calendar"], tables.split
+    how = "inferred from the dates" if calendar["inferred"] else "given"
+    spans = {
+        part: f"{day(split[part]['first'])} to {day(split[part]['last'])}, {split[part]['dates']} dates"
+        for part in ("development", "vault")
+    }
+    pairs: dict[str, Content] = {
+        "Calendar": f"{calendar['name']} ({how}), {calendar['periods_per_year']:g} bars a year",
+        "Prices": str(tables.quality["adjustment"]),
+        "Development": spans["development"],
+        "Vault": f"{spans['vault']}; it was split off before anything was fitted",
+        "Look": f"this is look {tables.looks['look']} at this vault; the verdict's level is divided by it",
+    }
+    return facts("data-facts", pairs)
+
+
+def quality_checks(tables: Tables) -> Fragment:
+    """What was checked in the bars, and what was found."""
+    rows: list[list[Content]] = [
+        [str(c["id"]), str(c["severity"]), str(c["symbol"] or "all"), number(c["count"], 0), str(c["detail"])]
+        for c in tables.quality["checks"]
+    ]
+    return table("quality", ["check", "severity", "symbol", "count", "detail"], rows, "Quality checks")
+
+
+def features(tables: Tables) -> Fragment:
+    """The features in the order of the policy's inputs."""
+    found = tables.feature_spec["features"]
+    rows: list[list[Content]] = [[f["name"], f["group"], f["formula"], number(f["warm_up"], 0)] for f in found]
+    body = table("features", ["feature", "group", "formula", "warm-up (bars)"], rows, "Features")
+    longest = tables.feature_spec["warm_up"]
+    return details(f"The {len(found)} features that the policy sees (longest warm-up {longest} bars)", body)
+
+
+def _audit_rows(audit: pd.DataFrame) -> list[list[Content]]:
+    rows: list[list[Content]] = []
+    for kind, found in audit.groupby("kind", sort=True):
+        counts = (found["name"].nunique(), found["cut"].nunique(), found["rows"].sum(), found["changed"].sum())
+        rows.append([str(kind), *(number(int(count), 0) for count in counts)])
+    return rows
+
+
+def audits(tables: Tables) -> Fragment:
+    """Both audits: how much was compared after the future was replaced, and how much of it changed."""
+    rows = _audit_rows(tables.leakage) + _audit_rows(tables.decisions)
+    headers = ["what", "names", "cuts", "values compared", "changed"]
+    return table("audits", headers, rows, "Leakage audits: bars after a cut replaced by other plausible bars")
+
+
+def folds(tables: Tables) -> Fragment:
+    """Spans of each walk-forward fold, and the bars purged before its test."""
+    rows: list[list[Content]] = [
+        [
+            f"fold {fold['fold']}",
+            unbroken(f"{day(fold['train_first'])} to {day(fold['train_last'])}"),
+            number(fold["train_rows"], 0),
+            number(fold["purged"], 0),
+            unbroken(f"{day(fold['test_first'])} to {day(fold['test_last'])}"),
+            number(fold["test_rows"], 0),
+        ]
+        for fold in purge_bars(tables.folds).to_dict("records")
+    ]
+    headers = ["fold", "learnt from", "rows", "purged (bars)", "tested on", "rows"]
+    return table("folds", headers, rows, "Walk-forward folds of the symbol with most bars")
+
+
+def _parameter(value: Any) -> Content:
+    return general(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def trials(tables: Tables) -> Fragment:
+    """Every trial, best first: its score by the chosen arm, how often its gate opened, and what was searched."""
+    suggested = {
+        (document["agent"], trial["trial"]): (document["round"], trial)
+        for document in tables.suggestions
+        for trial in document["trials"]
+    }
+    names = sorted({name for _, trial in suggested.values() for name in trial["params"]})
+    varied = [n for n in names if len({repr(t["params"].get(n)) for _, t in suggested.values()}) > 1]
+    opened = tables.lanes.groupby("trial")["gate_open"].agg(["sum", "size"])
+    rows: list[list[Content]] = []
+    for place, ranked in enumerate(tables.selection["ranking"], start=1):
+        round_, trial = suggested[(ranked["agent"], ranked["trial"])]
+        gate = opened.loc[ranked["trial"]]
+        name = f"{ranked['agent']} {ranked['trial']}" + (" (chosen)" if _is_chosen(tables, ranked) else "")
+        values = [_parameter(trial["params"].get(parameter)) for parameter in varied]
+        gates = f"{int(gate['sum'])} of {int(gate['size'])}"
+        rows.append(
+            [name, number(place, 0), number(ranked["score"]), gates, number(round_, 0), str(trial["origin"]), *values]
+        )
+    headers = ["trial", "rank", f"score ({tables.selection['arm']})", "gates open", "round", "origin", *varied]
+    return table("trials", headers, rows, "Trials, best first")
+
+
+def _is_chosen(tables: Tables, ranked: dict[str, Any]) -> bool:
+    return (ranked["agent"], ranked["trial"]) == (tables.selection["agent"], tables.selection["trial"])
+
+
+def chosen(tables: Tables) -> Fragment:
+    """The chosen strategy: arm, score, gate and every parameter."""
+    selection, gate = tables.selection, tables.policy["gate"]
+    level = tables.settings["gate"]["level"]
+    outcome = "open: the policy may trade" if gate["open"] else "closed: the policy stays flat on the vault"
+    pairs: dict[str, Content] = {
+        "Arm": f"{selection['arm']}, an automatic choice over {len(selection['ranking'])} trials",
+        "Chosen": f"{selection['agent']}, trial {selection['trial']}, score {number(selection['score']).text}",
+        "Gate": (
+            f"{outcome}; the {percent(level, 0).text} quantile of its validated mean return per bar is "
+            f"{general(gate['bound']).text}, and the gate opens above 0"
+        ),
+    }
+    rows: list[list[Content]] = [[name, _setting(value)] for name, value in sorted(selection["params"].items())]
+    body = table("parameters", ["parameter", "value"], rows)
+    return join(facts("chosen", pairs), details(f"All {len(rows)} parameters of trial {selection['trial']}", body))
+
+
+def _value_of(tables: Tables, name: str, series: str, symbol: str) -> Number:
+    return metric_number(SHOWN[name], tables.metric(name, series, symbol)["value"])
+
+
+def _interval_of(tables: Tables, name: str) -> Fragment:
+    found = tables.metric(name)
+    ends = interval(metric_number(SHOWN[name], found["lower"]), metric_number(SHOWN[name], found["upper"]))
+    return unbroken(ends)
+
+
+def _label(metric: Metric) -> Fragment:
+    return Fragment(f'<a href="#metric-{escape(metric.name)}">{escape(metric.label)}</a>')
+
+
+def metrics(tables: Tables) -> Fragment:
+    """Every metric of the portfolio on the vault, with the agent's interval, against every benchmark."""
+    shown = [name for name in SERIES if name in set(tables.metrics["series"])]
+    benchmarks = [name for name in shown if name != "agent"]
+    confidence = tables.settings["evaluation"]["confidence"]
+    rows: list[list[Content]] = []
+    for name, metric in SHOWN.items():
+        others = [_value_of(tables, name, series, "portfolio") for series in benchmarks]
+        rows.append(
+            [_label(metric), _value_of(tables, name, "agent", "portfolio"), _interval_of(tables, name), *others]
+        )
+    headers = ["metric", "agent", f"{percent(confidence, 0).text} interval", *(SERIES[name][0] for name in benchmarks)]
+    return table("metrics", headers, rows, "The portfolio on the vault, net of every cost")
+
+
+def metrics_by_symbol(tables: Tables) -> Fragment:
+    """Every metric of the agent on the vault, the portfolio and each symbol's sleeve, with buy and hold's return."""
+    columns = ["portfolio", *tables.symbols]
+    rows: list[list[Content]] = [
+        [_label(metric), *(_value_of(tables, name, "agent", symbol) for symbol in columns)]
+        for name, metric in SHOWN.items()
+    ]
+    own = table("metrics-by-symbol", ["agent", *columns], rows, "The agent by symbol, on the vault")
+    held: list[list[Content]] = [
+        [_label(SHOWN[name]), *(_value_of(tables, name, "buy_and_hold", symbol) for symbol in columns)]
+        for name in ("total_return", "sharpe", "max_drawdown")
+    ]
+    return join(own, table("held-by-symbol", ["buy and hold", *columns], held, "Buy and hold by symbol, on the vault"))
+
+
+def trades(tables: Tables) -> Fragment:
+    """Round trips of the agent on the vault, in the order of time."""
+    records = tables.trades.sort_values(["entry_date", "symbol"]).to_dict("records")
+    rows: list[list[Content]] = [
+        [
+            str(trip["symbol"]),
+            "long" if trip["direction"] > 0 else "short",
+            unbroken(day(trip["entry_date"])),
+            unbroken(day(trip["exit_date"])),
+            number(trip["bars"], 0),
+            number(trip["entry_price"]),
+            number(trip["exit_price"]),
+            number(trip["profit"], 0),
+            number(trip["cost"], 0),
+        ]
+        for trip in records
+    ]
+    headers = ["symbol", "side", "entry", "exit", "bars", "entry price", "exit price", "profit", "cost"]
+    found = table("trades", headers, rows, "Round trips on the vault, prices raw, profit net of costs (currency)")
+    return details(f"All {len(rows)} round trips", found) if rows else found
+
+
+def cost_table(tables: Tables) -> Fragment:
+    """What each series paid, how much it traded, and what was left."""
+    names = ("cost_paid", "turnover", "trades", "total_return")
+    shown = [name for name in SERIES if name in set(tables.metrics["series"])]
+    rows: list[list[Content]] = [
+        [SERIES[series][0], *(_value_of(tables, name, series, "portfolio") for name in names)] for series in shown
+    ]
+    headers = ["series", *(f"{SHOWN[name].label} ({SHOWN[name].unit})" for name in names)]
+    return table("cost-table", headers, rows, "Costs of the portfolio on the vault")
+
+
+def provenance(tables: Tables) -> Fragment:
+    """Hashes of everything that went in, and the versions of what computed it."""
+    hashes: list[list[Content]] = [
+        [name, Fragment(f"<code>{escape(v)}</code>")] for name, v in sorted(tables.provenance["hashes"].items())
+    ]
+    versions: list[list[Content]] = [[name, str(v)] for name, v in sorted(tables.provenance["versions"].items())]
+    found = table("hashes", ["what", "sha256"], hashes, "Hashes")
+    return join(found, details(f"{len(versions)} versions", table("versions", ["package", "version"], versions)))
+
+
+def glossary(tables: Tables) -> Fragment:
+    """Every metric: formula, unit and direction, from the one table that computes it."""
+    rows: list[list[Content]] = [
+        [
+            Fragment(f'<span id="metric-{escape(m.name)}">{escape(m.label)}</span>'),
+            m.formula,
+            m.unit,
+            m.better if m.better != "neither" else "neither is better",
+            "yes" if m.annualised else "no",
+        ]
+        for m in SHOWN.values()
+    ]
+    return table("glossary", ["metric", "formula", "unit", "better", "annualised"], rows, "Metrics")
