@@ -72,7 +72,6 @@ rule build_report:
         mem_mb=1500,
         runtime=10,
     params:
-        arm=lambda wildcards: settings_of(wildcards).selection.arm,
         code_hashes=lambda wildcards: {
             rule: code_of(rule, agents)(wildcards)
             for rule, agents in CODE_SHOWN.items()

@@ -92,16 +92,6 @@ def _documents(folder, symbols, dates, trades, simulated, title) -> dict[str, Pa
             "vault": {"first": str(dates[DEVELOPMENT].date()), "last": last, "dates": VAULT, "sha256": "ef" * 32},
             "development": {"first": first, "last": str(dates[DEVELOPMENT - 1].date()), "dates": DEVELOPMENT},
         },
-        "selection": {
-            "arm": "sharpe_only",
-            "agent": "ppo",
-            "trial": 1,
-            "params": suggestions[0]["trials"][1]["params"],
-            "score": 0.83,
-            "ranking": [
-                {"agent": "ppo", "trial": t, "score": s} for t, s in ((1, 0.83), (0, 0.41), (3, -0.12), (2, None))
-            ],
-        },
         "policy": {
             "agent": "ppo", "features": ["return_0", "sma_50"], "actions": [-1.0, 0.0, 1.0],
             "inputs": {"features": [None, 2], "position": [None]}, "outputs": {"target": [None]},
@@ -114,6 +104,14 @@ def _documents(folder, symbols, dates, trades, simulated, title) -> dict[str, Pa
             "versions": {"numpy": "2.0.0", "jax": "0.9.0"},
         },
     }  # fmt: skip
+    chosen = {
+        "arm": "sharpe_only",
+        "agent": "ppo",
+        "trial": 1,
+        "params": suggestions[0]["trials"][1]["params"],
+        "score": 0.83,
+        "ranking": [{"agent": "ppo", "trial": t, "score": s} for t, s in ((1, 0.83), (0, 0.41), (3, -0.12), (2, None))],
+    }
     inputs: dict[str, Path | list[Path]] = {}
     for name, content in documents.items():
         inputs[name] = folder / f"{name}.json"
@@ -121,6 +119,9 @@ def _documents(folder, symbols, dates, trades, simulated, title) -> dict[str, Pa
     inputs["suggestions"] = [folder / f"suggestions{r}.json" for r in range(2)]
     for content, path in zip(suggestions, inputs["suggestions"], strict=True):
         write_json(content, path, "suggestions")
+    inputs["selections"] = [folder / f"{arm}.json" for arm in ("multi_metric", "sharpe_only")]
+    for arm, path in zip(("multi_metric", "sharpe_only"), inputs["selections"], strict=True):
+        write_json(chosen | {"arm": arm}, path, "selection")
     return inputs
 
 

@@ -33,7 +33,6 @@ def main(
     provenance,
     report,
     *,
-    arm,
     code_hashes,
 ):
     data = read_json(bars_manifest, "bars_manifest")
@@ -54,7 +53,6 @@ def main(
         "quality": quality,
         "feature_spec": feature_spec,
         "split": split,
-        "selection": next(path for path in selections if read_json(path, "selection")["arm"] == arm),
         "policy": policy,
         "looks": looks,
         "verdict": verdict,
@@ -67,6 +65,7 @@ def main(
         "trades": trades,
         "random_agents": random_agents,
         "suggestions": suggestions,
+        "selections": selections,
         "lanes": lanes,
         "curves": curves,
         "scores": scores,

@@ -201,7 +201,7 @@ def trial_scores(tables: Tables) -> Fragment:
     figure.update_layout(hovermode="closest")
     caption = (
         f"Out-of-fold Sharpe ratio of each of the {len(rows)} lanes (trial, fold, seed), net of costs. {undefined} of "
-        "them are undefined (flat: their gate stayed closed or they never traded) and have no mark."
+        "them are undefined (they never traded) and have no mark. Lanes are scored before their gate."
     )
     return show(figure, "trials", caption, caption, 320)
 

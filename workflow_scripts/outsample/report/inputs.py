@@ -20,7 +20,6 @@ DOCUMENT_INPUTS = {
     "quality": "quality",
     "feature_spec": "feature_spec",
     "split": "split",
-    "selection": "selection",
     "policy": "policy",
     "looks": "looks",
     "verdict": "verdict",
@@ -35,8 +34,8 @@ TABLE_INPUTS = {
     "trades": "trades",
     "random_agents": "random_agents",
 }
-# These come in several files, one a round (and an agent).
-SEVERAL_DOCUMENTS = {"suggestions": "suggestions"}
+# These come in several files, one a round and an agent; selections, one an arm.
+SEVERAL_DOCUMENTS = {"suggestions": "suggestions", "selections": "selection"}
 SEVERAL_TABLES = {"lanes": "lanes", "curves": "curves", "scores": "scores"}
 INPUTS = (*DOCUMENT_INPUTS, *TABLE_INPUTS, *SEVERAL_DOCUMENTS, *SEVERAL_TABLES)
 
@@ -52,7 +51,6 @@ class Tables:
     quality: dict[str, Any]
     feature_spec: dict[str, Any]
     split: dict[str, Any]
-    selection: dict[str, Any]
     policy: dict[str, Any]
     looks: dict[str, Any]
     verdict: dict[str, Any]
@@ -65,6 +63,7 @@ class Tables:
     trades: pd.DataFrame
     random_agents: pd.DataFrame
     suggestions: tuple[dict[str, Any], ...]
+    selections: tuple[dict[str, Any], ...]
     lanes: pd.DataFrame
     curves: pd.DataFrame
     scores: pd.DataFrame
@@ -74,6 +73,18 @@ class Tables:
         """Every key of the experiment."""
         settings: dict[str, Any] = self.config["settings"]
         return settings
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """What the configured arm chose: the strategy that went to the vault.
+
+        Raises: SchemaError where no selection is of that arm.
+        """
+        arm = self.settings["selection"]["arm"]
+        for selection in self.selections:
+            if selection["arm"] == arm:
+                return selection
+        raise SchemaError(f"No selection is of the arm {arm}; run the rule select_strategy for it.")
 
     @property
     def title(self) -> str:
@@ -150,8 +161,11 @@ def read_tables(inputs: Mapping[str, Paths]) -> Tables:
     joined: dict[str, Any] = {
         name: _joined(inputs[name], schema, read_table) for name, schema in SEVERAL_TABLES.items()
     }
-    suggestions = tuple(read_json(path, "suggestions") for path in _several(inputs["suggestions"]))
-    return Tables(**documents, **tables, **joined, suggestions=suggestions)
+    several: dict[str, Any] = {
+        name: tuple(read_json(path, schema) for path in _several(inputs[name]))
+        for name, schema in SEVERAL_DOCUMENTS.items()
+    }
+    return Tables(**documents, **tables, **joined, **several)
 
 
 def day(date: Any) -> str:

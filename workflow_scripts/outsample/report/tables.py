@@ -113,7 +113,7 @@ def data_spans(tables: Tables) -> Fragment:
                 number(found["rows"], 0),
                 unbroken(day(found["first"])),
                 unbroken(day(found["last"])),
-                str(source.get("file", "")),
+                str(source.get("file") or "none"),
                 str(source.get("sha256", ""))[:12],
             ]
         )
@@ -140,12 +140,17 @@ def data_facts(tables: Tables) -> Fragment:
 
 
 def quality_checks(tables: Tables) -> Fragment:
-    """What was checked in the bars, and what was found."""
-    rows: list[list[Content]] = [
-        [str(c["id"]), str(c["severity"]), str(c["symbol"] or "all"), number(c["count"], 0), str(c["detail"])]
-        for c in tables.quality["checks"]
-    ]
-    return table("quality", ["check", "severity", "symbol", "count", "detail"], rows, "Quality checks")
+    """What was found in the bars; the checks that found nothing are folded away."""
+    headers = ["check", "severity", "symbol", "count", "detail"]
+    found: list[list[Content]] = []
+    passed: list[list[Content]] = []
+    for c in tables.quality["checks"]:
+        row: list[Content] = [str(c["id"]), str(c["severity"]), str(c["symbol"] or "all"), number(c["count"], 0)]
+        (found if c["count"] else passed).append([*row, str(c["detail"])])
+    return join(
+        table("quality", headers, found, "What the quality checks found") if found else "",
+        details(f"{len(passed)} quality checks found nothing", table("quality-passed", headers, passed)),
+    )
 
 
 def features(tables: Tables) -> Fragment:
@@ -237,6 +242,21 @@ def chosen(tables: Tables) -> Fragment:
     rows: list[list[Content]] = [[name, _setting(value)] for name, value in sorted(selection["params"].items())]
     body = table("parameters", ["parameter", "value"], rows)
     return join(facts("chosen", pairs), details(f"All {len(rows)} parameters of trial {selection['trial']}", body))
+
+
+def arms(tables: Tables) -> Fragment:
+    """What each selection arm chose from the same trials; only the configured one went to the vault."""
+    rows: list[list[Content]] = [
+        [
+            s["arm"],
+            f"{s['agent']} {s['trial']}",
+            number(s["score"]),
+            "yes" if s["arm"] == tables.selection["arm"] else "no",
+        ]
+        for s in tables.selections
+    ]
+    headers = ["arm", "its choice", "its score", "went to the vault"]
+    return table("arms", headers, rows, "Selection arms: each is a function of the same trials")
 
 
 def _value_of(tables: Tables, name: str, series: str, symbol: str) -> Number:
