@@ -37,6 +37,8 @@ def main(
         agent=agent,
         periods_per_year=periods,
         risk_free_rate=market.risk_free_rate,
+        # Fractions do not depend on the amount of money; how much whole shares lose to rounding does.
+        starting_equity=market.starting_equity if market.whole_shares else 1.0,
     )
     write_table(accounted.matrix, matrix, "matrix", groups="symbol")
     write_table(accounted.portfolios, portfolios, "portfolios")

@@ -19,7 +19,7 @@ _SPEC.loader.exec_module(reference)
 
 
 @st.composite
-def spans(draw, wild=True):
+def spans(draw, wild=True, whole_shares=False):
     """(targets, open, close, rules, equity) of 2 to 40 bars; a wild span moves by up to a factor of 3 or so a bar."""
     bars = draw(st.integers(2, 40))
     generator = np.random.Generator(np.random.PCG64(draw(st.integers(0, 2**32))))
@@ -37,6 +37,7 @@ def spans(draw, wild=True):
         short_selling=draw(st.booleans()),
         grid=draw(st.sampled_from([0.01, 0.05, 0.25])),
         band=draw(st.sampled_from([0.0, 0.0, 0.03])),
+        whole_shares=whole_shares,
     )
     return targets, open_, close, rules, draw(st.sampled_from([1.0, 250_000.0]))
 
@@ -95,6 +96,55 @@ def test_positions_are_what_was_asked_and_cash_is_never_borrowed(span):
     if not rules.short_selling:
         assert (ledger.units >= 0).all()
         assert not ledger.ruined.any()
+
+
+@st.composite
+def whole_spans(draw):
+    """A span traded in whole shares, and its factors, which rise at some bars; equity buys none to many shares."""
+    targets, open_, close, rules, _ = draw(spans(whole_shares=True))
+    generator = np.random.Generator(np.random.PCG64(draw(st.integers(0, 2**32))))
+    paid = generator.random(len(close)) < draw(st.sampled_from([0.0, 0.2]))
+    factor = draw(st.sampled_from([1.0, 0.83])) * np.cumprod(1 + 0.01 * paid)
+    equity = float(close[0]) * draw(st.sampled_from([0.7, 3.3, 47.1, 31_234.5]))
+    return targets, open_, close, rules, equity, factor
+
+
+@settings(max_examples=300, deadline=None)
+@given(whole_spans())
+def test_whole_shares_are_the_most_that_the_target_allows(span):
+    targets, open_, close, rules, equity, factor = span
+    ledger = simulate(targets, open_, close, rules, equity, factor)
+    bars = (array.tolist() for array in (targets, open_, close))
+    rows = reference.run(*bars, equity=equity, factors=factor.tolist(), **vars(rules))
+    money = max(equity, np.abs(ledger.equity).max())
+    for name in ("equity", "cash", "traded", "cost"):
+        expected = np.array([row[name] for row in rows])
+        assert_allclose(getattr(ledger, name), expected, rtol=1e-11, atol=1e-11 * money, err_msg=name)
+    assert_allclose(ledger.shares, [row["units"] * f for row, f in zip(rows, factor, strict=True)], rtol=1e-12)
+    assert_array_equal(ledger.ruined, [row["ruined"] for row in rows])
+
+
+@settings(max_examples=200, deadline=None)
+@given(whole_spans())
+def test_whole_shares_are_whole_at_their_fill_and_never_more_than_asked(span):
+    targets, open_, close, rules, equity, factor = span
+    ledger = simulate(targets, open_, close, rules, equity, factor)
+    money = max(equity, np.abs(ledger.equity).max())
+    filled = (ledger.traded > 0) & ~ledger.ruined
+    assert_allclose(ledger.shares[filled], np.rint(ledger.shares[filled]), rtol=1e-12)
+    assert_array_equal(ledger.shares, ledger.units * factor)
+    asked = np.append(0.0, ledger.target[:-1]) * (ledger.fill_equity - ledger.fee)
+    short_of = np.abs(asked) - np.abs(ledger.placed)
+    share = fill_prices(open_, close, rules) / factor
+    assert (short_of[filled] >= -1e-12 * money).all()
+    # The cost of the rounding is itself at the expense of what is left, so a share less up to 2 cost rates of it.
+    assert (short_of[filled] <= share[filled] * (1 + 2 * rules.cost_rate) + 1e-12 * money).all()
+    assert (np.sign(ledger.placed[filled]) * np.sign(asked[filled]) >= 0).all()
+    living_long = ~ledger.ruined & (ledger.units > 0)
+    owed = np.cumsum(ledger.cost - ledger.fee)
+    assert (ledger.cash[living_long] >= -1e-12 * money - owed[living_long]).all()
+    assert ledger.units[-1] == 0
+    assert_allclose(ledger.equity, ledger.cash + ledger.units * close, rtol=0, atol=1e-12 * money)
 
 
 @settings(max_examples=100, deadline=None)

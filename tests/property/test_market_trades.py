@@ -10,13 +10,19 @@ from outsample.market.trades import round_trips
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**32), st.integers(2, 40), st.sampled_from([0.02, 0.4]), st.sampled_from([0.0, 0.001, 0.03]))
-def test_profits_add_up_to_the_change_of_equity(seed, bars, scale, rate):
+@given(
+    st.integers(0, 2**32),
+    st.integers(2, 40),
+    st.sampled_from([0.02, 0.4]),
+    st.sampled_from([0.0, 0.001, 0.03]),
+    st.booleans(),
+)
+def test_profits_add_up_to_the_change_of_equity(seed, bars, scale, rate, whole_shares):
     generator = np.random.Generator(np.random.PCG64(seed))
     close = 10 * np.exp(np.cumsum(generator.normal(0, scale, bars)))
     open_ = close * np.exp(generator.normal(0, scale, bars))
-    rules = MarketRules("next_open", rate, rate, short_selling=True, grid=0.01, band=rate)
-    ledger = simulate(generator.choice([-1, -0.5, 0, 0.5, 1], bars), open_, close, rules, equity=1000.0)
+    rules = MarketRules("next_open", rate, rate, True, grid=0.01, band=rate, whole_shares=whole_shares)
+    ledger = simulate(generator.choice([-1, -0.5, 0, 0.5, 1], bars), open_, close, rules, 1000.0, factor=0.1)
     days = np.datetime64("2020-01-01", "us") + np.arange(bars) * np.timedelta64(1, "D")
     trips = round_trips(ledger, days, open_, "A")
 

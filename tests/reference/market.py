@@ -6,6 +6,7 @@ Used by property tests as the second opinion on `outsample.market.accounting`.
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 
 def round_target(target: float, grid: float, short_selling: bool) -> float:
@@ -20,6 +21,26 @@ def round_target(target: float, grid: float, short_selling: bool) -> float:
     return size
 
 
+def most_whole_shares(goal, worth, held, price, rate):
+    """The largest whole number of shares worth no more than the goal's part of what is left when they are paid for.
+
+    In exact arithmetic; `held` and `worth` in currency, `price` that of one raw share, all before the fill.
+    """
+    part, worth, held, price, rate = map(Fraction, (abs(goal), worth, held, price, rate))
+    side = -1 if goal < 0 else 1
+
+    def allowed(count):
+        return count * price <= part * (worth - rate * abs(side * count * price - held))
+
+    low, high = 0, 1
+    while allowed(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if allowed(middle) else (low, middle)
+    return side * low
+
+
 def _row(equity, cash, units, position, traded, cost, ruined):
     return {
         "equity": equity,
@@ -32,7 +53,21 @@ def _row(equity, cash, units, position, traded, cost, ruined):
     }
 
 
-def run(targets, opens, closes, *, fill, cost_rate, borrow_per_bar, short_selling, grid, band, equity):
+def run(
+    targets,
+    opens,
+    closes,
+    *,
+    fill,
+    cost_rate,
+    borrow_per_bar,
+    short_selling,
+    grid,
+    band,
+    equity,
+    whole_shares=False,
+    factors=None,
+):
     """Books of one sleeve: a list of dicts, one a bar."""
     asked = [round_target(t, grid, short_selling) for t in targets]
     for last in (-1, -2):
@@ -49,9 +84,17 @@ def run(targets, opens, closes, *, fill, cost_rate, borrow_per_bar, short_sellin
             if worth <= 0:
                 cash, shares, broke = worth, 0.0, True
             else:
-                weight = shares * price / worth
-                if goal != in_force or (band > 0 and abs(weight - goal) > band):
-                    if goal > weight:  # buy: after = goal * (worth - rate * (after - before))
+                held = shares * price
+                weight = held / worth
+                drift = abs(weight - goal)
+                if whole_shares:
+                    factor = factors[t] if factors else 1.0
+                    count = most_whole_shares(goal, worth, held, price / factor, cost_rate)
+                    drift = min(drift, abs(count / factor * price - held) / worth)
+                if goal != in_force or (band > 0 and drift > band):
+                    if whole_shares:
+                        after = count / factor * price
+                    elif goal > weight:  # buy: after = goal * (worth - rate * (after - before))
                         after = goal * (worth + cost_rate * shares * price) / (1 + goal * cost_rate)
                     else:  # sell: after = goal * (worth - rate * (before - after))
                         after = goal * (worth - cost_rate * shares * price) / (1 - goal * cost_rate)
@@ -60,7 +103,7 @@ def run(targets, opens, closes, *, fill, cost_rate, borrow_per_bar, short_sellin
                     if worth - cost <= 0:
                         cash, shares, broke = worth - cost, 0.0, True
                     else:
-                        cash, shares = worth - cost - after, after / price
+                        cash, shares = worth - cost - after, count / factor if whole_shares else after / price
                 in_force = goal
             if not broke:
                 cost += borrow_per_bar * short_before

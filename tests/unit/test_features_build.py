@@ -59,6 +59,9 @@ def test_the_spec_says_what_each_feature_is() -> None:
         "group": "return",
         "formula": "log(close[t] / close[t-5])",
         "warm_up": 5,
+        "indicator": "log_return",
+        "parameters": {"horizon": 5},
+        "inputs": ["close"],
     }
 
 

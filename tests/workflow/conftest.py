@@ -58,11 +58,16 @@ class Checkout:
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
 
-    def pending(self, *arguments: str) -> set[str]:
-        """Names of the rules that a run would execute."""
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Number of jobs of each rule that a run would execute."""
         output = self.build("--dry-run", *arguments)
         table = output.split("Job stats", 1)[1].split("total", 1)[0] if "Job stats" in output else ""
-        return set(re.findall(r"^\s*(\w+)\s+\d+\s*$", table, re.MULTILINE)) - {"all"}
+        jobs = re.findall(r"^\s*(\w[\w ]*?)\s+(\d+)\s*$", table, re.MULTILINE)
+        return {name.replace(" ", "_"): int(count) for name, count in jobs if name != "all"}
+
+    def pending(self, *arguments: str) -> set[str]:
+        """Names of the rules that a run would execute."""
+        return set(self.planned(*arguments))
 
     def hashes(self, experiment: str) -> dict[str, str]:
         """sha256 of every result that is promised to be the same in every run."""

@@ -6,6 +6,7 @@ Without it every agent trades noise on a market without edge (docs/training.md).
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,8 @@ def validated_returns(
     """Net returns per bar of the portfolio over the joined validated blocks, one inner fold after the other.
 
     Each symbol trades in a sleeve of 1/M of the equity; each block starts and ends flat. A sleeve without a bar on a
-    date keeps its equity. The first date of each inner fold has no return and is left out.
+    date keeps its equity. The first date of each inner fold has no return and is left out. The gate belongs to the
+    training, which trades fractions of an equity of 1: whole shares are left out of account.
 
     Args:
         targets: [N, L] targets of L lanes at every row of the panel.
@@ -69,7 +71,7 @@ def _sleeve_growth(
     returns = {}
     for length, group in sorted(by_length.items()):
         rows = np.array([block.start for block in group]) + np.arange(length)[:, None]
-        ledger = simulate(targets[rows], panel.open[rows], panel.close[rows], rules)
+        ledger = simulate(targets[rows], panel.open[rows], panel.close[rows], replace(rules, whole_shares=False))
         returns.update({block: ledger.net_return[:, j] for j, block in enumerate(group)})
     return returns
 

@@ -66,7 +66,7 @@ class Trained(NamedTuple):
 
 
 def market_rules(program: Program, numbers: RuleNumbers) -> MarketRules:
-    """MarketRules with traced numbers."""
+    """MarketRules with traced numbers; training trades fractions of equity, so whole shares are left out of account."""
     return MarketRules(fill=program.fill, short_selling=program.short_selling, **numbers._asdict())  # type: ignore[arg-type]
 
 

@@ -113,6 +113,7 @@ class Market(Block):
         ge=0,
         le=1,
     )
+    whole_shares: bool = key(False, "Positions are whole shares.", "-")
     starting_equity: float = key(1_000_000.0, "Equity of all sleeves together at the start.", "currency", gt=0)
 
 

@@ -124,7 +124,8 @@ def random_agents(
             generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, start, index])))
             of_symbol = bars[symbol]
             drawn = random_targets(targets[symbol], len(of_symbol.dates), size, generator)
-            sleeves[symbol] = (of_symbol.dates, simulate(drawn, of_symbol.open, of_symbol.close, rules, equity))
+            ledger = simulate(drawn, of_symbol.open, of_symbol.close, rules, equity, of_symbol.factor)
+            sleeves[symbol] = (of_symbol.dates, ledger)
         portfolio = portfolio_equity(sleeves)
         parts.append(
             pd.DataFrame(

@@ -166,7 +166,7 @@ def _vault_bars(panel: Panel, in_vault: NDArray[np.bool_], targets: Mapping[str,
 
 def _replay(targets: Array, bars: VaultBars, rules: MarketRules, equity: float, settings: Evaluation) -> Ledger:
     """The books of all series of one symbol, in the order of SERIES."""
-    agent = simulate(targets, bars.open, bars.close, rules, equity)
+    agent = simulate(targets, bars.open, bars.close, rules, equity, bars.factor)
     fast, slow = settings.sma_cross
     lanes = {
         "agent": np.asarray(targets, dtype=np.float64),
@@ -176,7 +176,7 @@ def _replay(targets: Array, bars: VaultBars, rules: MarketRules, equity: float, 
         "flat": np.zeros(len(bars.dates)),
     }
     stacked = np.stack([lanes[name] for name in SERIES], axis=1)
-    return simulate(stacked, bars.open, bars.close, rules, equity)
+    return simulate(stacked, bars.open, bars.close, rules, equity, bars.factor)
 
 
 def _trips(

@@ -1,8 +1,8 @@
 """The table of indicators: what each is called, what it needs, how long it warms up, and who proposed it.
 
-One row here, one key in `outsample.config.models.FeatureSet` and one row in `outsample.features.streaming` add a
-feature. A row here holds the indicator as a function of whole arrays; the form that takes one bar at a time stands there
-under the same id, where it can be imported without pandas and Pydantic.
+One row here, one key in `outsample.config.models.FeatureSet` and one row in
+`outsample.features.streaming_indicators` add a feature. A row here holds the indicator as a function of whole arrays;
+the form that takes one bar at a time stands there under the same id, and is imported without pandas and Pydantic.
 """
 
 from __future__ import annotations

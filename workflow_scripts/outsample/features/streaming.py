@@ -1,200 +1,203 @@
-"""The indicators one bar at a time, each with the state it needs and no more; NumPy and the standard library only.
+"""A stream of one symbol's bars in, its features out: what a deployed policy sees, bar by bar.
 
-The vectorised form (`outsample.features.indicators`) defines every feature; this is the same arithmetic in the same
-order, so that the two agree to rounding (and to the last bit wherever NumPy takes the logarithm of an array as it takes
-that of a number). Windows keep their last values; exponential averages keep their own value, so that nothing is ever
-replayed. What a feature is comes from its entry in the document `feature_spec`, as plain data.
-
-A state is plain data as well: names -> lists of numbers, or numbers. `push` of an indicator never changes a state: it
-returns the next one, so that a bar that is refused leaves no trace.
+NumPy and the standard library only: it runs beside ONNX Runtime where there is neither pandas nor Pydantic. What each
+feature is comes from its entry in the document `feature_spec` (`outsample.features.registry.Feature.document`).
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outsample.errors import DataError, SchemaError
+from outsample.features.streaming_indicators import STREAMING_FORMS, Push, State
 
-State = dict[str, Any]
-Push = Callable[..., tuple[State, float]]
-
-BAR_COLUMNS = ("open", "high", "low", "close", "volume")
-_NAN = float("nan")
+PRICES = ("open", "high", "low", "close")
 
 
-def _slide(values: Sequence[float], newest: float, size: int) -> list[float]:
-    """The last `size` values, oldest first."""
-    return [*values, newest][-size:]
+class _Feature(NamedTuple):
+    name: str
+    indicator: str
+    inputs: tuple[str, ...]
+    parameters: dict[str, int]
+    warm_up: int
+    push: Push
+
+    def identity(self) -> dict[str, Any]:
+        """What a saved state must agree with."""
+        return {"name": self.name, "indicator": self.indicator, "parameters": dict(self.parameters)}
 
 
-def _mean(window: Sequence[float]) -> float:
-    """Mean, added from the oldest to the newest; no built-in `sum`, which compensates rounding since Python 3.12."""
-    total = 0.0
-    for value in window:
-        total += value
-    return total / len(window)
+class FeatureStream:
+    """The features of one symbol, one bar at a time; equal to those of the vectorised form from its first bar on.
+
+    Attributes:
+        names: of the features, in the order of the policy's inputs.
+        warm_up: bars before every feature has a value.
+        bars_seen: bars pushed since the first.
+    """
+
+    def __init__(self, features: Sequence[_Feature]) -> None:
+        """Use `from_spec` or `from_state`."""
+        self._features = tuple(features)
+        self._states: list[State] = [{} for _ in features]
+        self.names = tuple(feature.name for feature in features)
+        self.warm_up = max(feature.warm_up for feature in features)
+        self.bars_seen = 0
+
+    @classmethod
+    def from_spec(cls, features: Sequence[Mapping[str, Any]]) -> FeatureStream:
+        """A stream before its first bar.
+
+        Args:
+            features: entry `features` of the document `feature_spec`.
+        Raises: SchemaError where it names an indicator, inputs, parameters or a warm-up which this version of
+            Outsample does not compute.
+        """
+        if not features:
+            raise SchemaError("The feature spec lists no feature; take the one that came with the policy.")
+        parsed = [_parse(entry) for entry in features]
+        probe = cls(parsed)
+        for bar in range(probe.warm_up + 1):
+            known = np.isfinite(probe._push_bar(_PLAIN_BAR))
+            for feature, value_known in zip(parsed, known, strict=True):
+                if value_known != (bar >= feature.warm_up):
+                    raise SchemaError(
+                        f"The feature spec says that {feature.name} warms up in {feature.warm_up} bars, which "
+                        f"{feature.indicator} of {_in_words(feature.parameters)} does not; build the features again."
+                    )
+        return cls(parsed)
+
+    @classmethod
+    def from_state(cls, features: Sequence[Mapping[str, Any]], state: Mapping[str, Any]) -> FeatureStream:
+        """A stream that goes on where the one that gave the state stopped, with the same bits.
+
+        Args:
+            features: as for `from_spec`.
+            state: what `state` gave, possibly after a round trip through JSON.
+        Raises: SchemaError where the state is not one of these features, or is damaged.
+        """
+        stream = cls.from_spec(features)
+        damaged = SchemaError("The state of the feature stream is damaged; start from bars again, or from a backup.")
+        bars_seen, entries = state.get("bars_seen"), state.get("features")
+        if not _is_whole(bars_seen, 0) or not isinstance(entries, list):
+            raise damaged
+        if not all(isinstance(entry, Mapping) and isinstance(entry.get("state"), Mapping) for entry in entries):
+            raise damaged
+        identities = [{key: value for key, value in entry.items() if key != "state"} for entry in entries]
+        if identities != [feature.identity() for feature in stream._features]:
+            raise SchemaError(
+                "The state of the feature stream is one of other features than the feature spec's; start from bars."
+            )
+        like = cls(stream._features)
+        for _ in range(min(bars_seen, like.warm_up + 1)):  # from then on a state keeps its shape
+            like._push_bar(_PLAIN_BAR)
+        if not all(_fits(entry["state"], shape) for entry, shape in zip(entries, like._states, strict=True)):
+            raise damaged
+        stream._states = [copy.deepcopy(dict(entry["state"])) for entry in entries]
+        stream.bars_seen = bars_seen
+        return stream
+
+    def state(self) -> dict[str, Any]:
+        """All that the stream remembers, as plain data; JSON keeps its floats exactly."""
+        return {
+            "bars_seen": self.bars_seen,
+            "features": [
+                {**feature.identity(), "state": copy.deepcopy(state)}
+                for feature, state in zip(self._features, self._states, strict=True)
+            ],
+        }
+
+    def push(self, open: float, high: float, low: float, close: float, volume: float) -> NDArray[np.float64]:
+        """Take the symbol's next bar and give its features [F], known at its close; NaN while a feature warms up.
+
+        Args:
+            open, high, low, close: adjusted prices, currency, > 0.
+            volume: of the bar, >= 0.
+        Raises: DataError where a price is not positive and finite, high is below low, volume is negative or not
+            finite, or a feature is not finite after its warm-up; the stream is then as it was before.
+        """
+        bar = {name: float(v) for name, v in zip((*PRICES, "volume"), (open, high, low, close, volume), strict=True)}
+        where = f"Bar {self.bars_seen + 1} of the stream"
+        for name in PRICES:
+            if not (math.isfinite(bar[name]) and bar[name] > 0):
+                raise DataError(f"{where} has the {name} {bar[name]}, which is no price above 0; correct that bar.")
+        if bar["high"] < bar["low"]:
+            raise DataError(f"{where} has its high {bar['high']} below its low {bar['low']}; correct that bar.")
+        if not (math.isfinite(bar["volume"]) and bar["volume"] >= 0):
+            raise DataError(f"{where} has the volume {bar['volume']}, which is no number from 0 on; correct that bar.")
+        before = self._states
+        values = self._push_bar(bar)
+        for feature, value in zip(self._features, values, strict=True):
+            if self.bars_seen > feature.warm_up and not math.isfinite(value):
+                self._states, self.bars_seen = before, self.bars_seen - 1
+                raise DataError(
+                    f"{where} makes the feature {feature.name} {value}; "
+                    f"correct the {feature.warm_up + 1} bars up to that one."
+                )
+        return values
+
+    def _push_bar(self, bar: Mapping[str, float]) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):  # what is not finite is an error of `push`
+            pushed = [
+                feature.push(state, *(bar[name] for name in feature.inputs), **feature.parameters)
+                for feature, state in zip(self._features, self._states, strict=True)
+            ]
+        self._states = [state for state, _ in pushed]
+        self.bars_seen += 1
+        return np.array([value for _, value in pushed], dtype=np.float64)
 
 
-def _zscore(window: Sequence[float]) -> float:
-    """Newest value less the mean, in (population) standard deviations; 0 where nothing varies."""
-    newest = window[-1]
-    mean = _mean([value - newest for value in window])
-    deviations = [value - newest - mean for value in window]
-    deviation = math.sqrt(_mean([d * d for d in deviations]))
-    return 0.0 if deviation == 0 else -mean / deviation
+_PLAIN_BAR = dict.fromkeys((*PRICES, "volume"), 1.0)
 
 
-def _over(value: float, price: float) -> float:
-    """value / price; NaN, which is refused later, where a mean of prices has vanished below the smallest float."""
-    return value / price if price != 0 else _NAN
+def _is_whole(value: Any, least: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _log(value: float) -> float:
-    return float(np.log(value))  # as the vectorised form takes it: math.log may differ in the last bit
+def _in_words(parameters: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in parameters.items())
 
 
-def _seeded(average: State | None, value: float, window: int, weight: float) -> State:
-    """The next state of an exponential average: `first`, the values it will start from; then `mean`, its own value."""
-    average = average or {"first": [], "mean": None}
-    if average["mean"] is not None:
-        return {"first": [], "mean": weight * value + (1.0 - weight) * average["mean"]}
-    first = [*average["first"], value]
-    if len(first) < window:
-        return {"first": first, "mean": None}
-    return {"first": [], "mean": float(np.mean(first))}
-
-
-def _ema(average: State | None, value: float, span: int) -> State:
-    return _seeded(average, value, span, 2.0 / (span + 1.0))
-
-
-def _wilder(average: State | None, value: float, window: int) -> State:
-    return _seeded(average, value, window, 1.0 / window)
-
-
-def _windowed(values: State, newest: float, size: int, found: Callable[[list[float]], float]) -> tuple[State, float]:
-    """An indicator of the last `size` values; NaN until there are as many."""
-    window = _slide(values.get("window", []), newest, size)
-    return {"window": window}, found(window) if len(window) == size else _NAN
-
-
-def _lagged_return(state: State, close: float, *, lag: int) -> tuple[State, float]:
-    return _windowed(state, close, lag + 2, lambda w: _log(_over(w[1], w[0])))
-
-
-def _log_return(state: State, close: float, *, horizon: int) -> tuple[State, float]:
-    return _windowed(state, close, horizon + 1, lambda w: _log(_over(w[-1], w[0])))
-
-
-def _sma_ratio(state: State, close: float, *, window: int) -> tuple[State, float]:
-    return _windowed(state, close, window, lambda w: _over(close, _mean(w)) - 1.0)
-
-
-def _bollinger_position(state: State, close: float, *, window: int) -> tuple[State, float]:
-    return _windowed(state, close, window, lambda w: _zscore(w) / 2.0)
-
-
-def _volume_zscore(state: State, volume: float, *, window: int) -> tuple[State, float]:
-    return _windowed(state, float(np.log1p(volume)), window, _zscore)
-
-
-def _realised_volatility(state: State, close: float, *, window: int) -> tuple[State, float]:
-    if not state:
-        return {"close": close, "window": []}, _NAN
-    squares, value = _windowed(
-        state, _log(_over(close, state["close"])) ** 2, window, lambda w: math.sqrt(_mean(w))
+def _parse(entry: Mapping[str, Any]) -> _Feature:
+    """The feature of one entry of the spec."""
+    lacking = {"name", "indicator", "parameters", "inputs", "warm_up"} - set(entry)
+    if lacking:
+        raise SchemaError(
+            f"The feature {entry.get('name', 'without a name')} of the feature spec lacks "
+            f"{', '.join(sorted(lacking))}; build the features again."
+        )
+    name, indicator = entry["name"], entry["indicator"]
+    form = STREAMING_FORMS.get(indicator)
+    if form is None:
+        raise SchemaError(
+            f"The feature {name} is the indicator {indicator}, which this version of Outsample does not know; "
+            "install the version that built the features."
+        )
+    parameters = dict(entry["parameters"])
+    # A lag may be 0; a window, span or horizon has at least one bar, and a slow span more than the fast one.
+    sound = set(parameters) == set(form.parameters) and all(
+        _is_whole(value, 0 if parameter == "lag" else 1) for parameter, value in parameters.items()
     )
-    return {"close": close, **squares}, value
+    sound = sound and parameters.get("fast", 0) < parameters.get("slow", 1)
+    if not sound or tuple(entry["inputs"]) != form.inputs or not _is_whole(entry["warm_up"], 0):
+        raise SchemaError(
+            f"The feature {name} has inputs, parameters or a warm-up that {indicator} does not take; "
+            "build the features again."
+        )
+    ordered = {parameter: parameters[parameter] for parameter in form.parameters}
+    return _Feature(name, indicator, form.inputs, ordered, entry["warm_up"], form.push)
 
 
-def _ema_ratio(state: State, close: float, *, span: int) -> tuple[State, float]:
-    average = _ema(state.get("average"), close, span)
-    mean = average["mean"]
-    return {"average": average}, _NAN if mean is None else _over(close, mean) - 1.0
-
-
-def _rsi(state: State, close: float, *, window: int) -> tuple[State, float]:
-    if not state:
-        return {"close": close, "gain": None, "loss": None}, _NAN
-    change = close - state["close"]
-    gain, loss = _wilder(state["gain"], max(change, 0.0), window), _wilder(state["loss"], max(-change, 0.0), window)
-    after = {"close": close, "gain": gain, "loss": loss}
-    if gain["mean"] is None:
-        return after, _NAN
-    moved = gain["mean"] + loss["mean"]
-    return after, 50.0 if moved == 0 else 100.0 * gain["mean"] / moved
-
-
-def _atr_ratio(state: State, high: float, low: float, close: float, *, window: int) -> tuple[State, float]:
-    if not state:
-        return {"close": close, "average": None}, _NAN
-    true_range = max(high, state["close"]) - min(low, state["close"])
-    average = _wilder(state["average"], true_range, window)
-    value = _NAN if average["mean"] is None else average["mean"] / close
-    return {"close": close, "average": average}, value
-
-
-def _macd(state: State, close: float, fast: int, slow: int) -> tuple[State, float | None]:
-    """Both averages, and their difference in price once there is one."""
-    averages = {"fast": _ema(state.get("fast"), close, fast), "slow": _ema(state.get("slow"), close, slow)}
-    if averages["slow"]["mean"] is None:
-        return averages, None
-    return averages, averages["fast"]["mean"] - averages["slow"]["mean"]
-
-
-def _macd_line(state: State, close: float, *, fast: int, slow: int) -> tuple[State, float]:
-    averages, line = _macd(state, close, fast, slow)
-    return averages, _NAN if line is None else line / close
-
-
-def _macd_with_signal(
-    state: State, close: float, fast: int, slow: int, signal: int
-) -> tuple[State, float, float]:
-    """State, line and signal, both over close; NaN until the signal is known."""
-    averages, line = _macd(state, close, fast, slow)
-    if line is None:
-        return {**averages, "signal": None}, _NAN, _NAN
-    average = _ema(state.get("signal"), line, signal)
-    after = {**averages, "signal": average}
-    return (after, _NAN, _NAN) if average["mean"] is None else (after, line / close, average["mean"] / close)
-
-
-def _macd_signal(state: State, close: float, *, fast: int, slow: int, signal: int) -> tuple[State, float]:
-    after, _, average = _macd_with_signal(state, close, fast, slow, signal)
-    return after, average
-
-
-def _macd_histogram(state: State, close: float, *, fast: int, slow: int, signal: int) -> tuple[State, float]:
-    after, line, average = _macd_with_signal(state, close, fast, slow, signal)
-    return after, line - average
-
-
-class StreamingForm(NamedTuple):
-    """How an indicator takes one bar."""
-
-    push: Push  # (state, inputs ..., parameters by name) -> next state, value; the first state is {}
-    inputs: tuple[str, ...]  # columns of the bar, in the order of `push`
-    parameters: tuple[str, ...]
-
-
-STREAMING_FORMS: dict[str, StreamingForm] = {
-    "lagged_return": StreamingForm(_lagged_return, ("close",), ("lag",)),
-    "log_return": StreamingForm(_log_return, ("close",), ("horizon",)),
-    "sma_ratio": StreamingForm(_sma_ratio, ("close",), ("window",)),
-    "ema_ratio": StreamingForm(_ema_ratio, ("close",), ("span",)),
-    "rsi": StreamingForm(_rsi, ("close",), ("window",)),
-    "macd_line": StreamingForm(_macd_line, ("close",), ("fast", "slow")),
-    "macd_signal": StreamingForm(_macd_signal, ("close",), ("fast", "slow", "signal")),
-    "macd_histogram": StreamingForm(_macd_histogram, ("close",), ("fast", "slow", "signal")),
-    "bollinger_position": StreamingForm(_bollinger_position, ("close",), ("window",)),
-    "atr_ratio": StreamingForm(_atr_ratio, ("high", "low", "close"), ("window",)),
-    "realised_volatility": StreamingForm(_realised_volatility, ("close",), ("window",)),
-    "volume_zscore": StreamingForm(_volume_zscore, ("volume",), ("window",)),
-}
+def _fits(found: Any, like: Any) -> bool:
+    """Whether plain data has the same keys, lengths and kinds as other plain data, and finite numbers only."""
+    if isinstance(like, dict):
+        return isinstance(found, Mapping) and set(found) == set(like) and all(_fits(found[k], like[k]) for k in like)
+    if isinstance(like, list):
+        return isinstance(found, list) and len(found) == len(like) and all(map(_fits, found, like))
+    return found is None if like is None else isinstance(found, float) and math.isfinite(found)

@@ -6,13 +6,15 @@ inside a `lax.scan` of jax.numpy float32 (training). `simulate` is its float64 l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from outsample.config.models import Market
+if TYPE_CHECKING:  # the paper broker runs where there is no Pydantic
+    from outsample.config.models import Market
 
 Array = Any  # numpy.ndarray or jax.Array of any shape [...]
 Floats = NDArray[np.float64]
@@ -31,6 +33,7 @@ class MarketRules:
     short_selling: bool
     grid: float  # targets are multiples of it, fraction of equity
     band: float  # drift from an unchanged target that triggers a trade, fraction of equity; 0 is never
+    whole_shares: bool = False  # positions are whole raw shares, rounded towards 0; never traced
 
     @classmethod
     def from_settings(cls, market: Market, periods_per_year: float) -> MarketRules:
@@ -42,6 +45,7 @@ class MarketRules:
             short_selling=market.short_selling,
             grid=market.grid,
             band=market.rebalance_band,
+            whole_shares=market.whole_shares,
         )
 
 
@@ -49,7 +53,7 @@ class Sleeve(NamedTuple):
     """The account of one symbol at the close of a bar; every field is an array of the same shape [...]."""
 
     cash: Array  # currency
-    units: Array  # shares, negative when short
+    units: Array  # shares of the adjusted price (raw shares / factor), negative when short
     target: Array  # the last filled target, fraction of equity; 0 once ruined
     ruined: Array  # bool: equity fell to 0 or below; the sleeve never trades again
     borrowed: Array  # value of the shares held short, currency >= 0: the borrow cost of the next bar is due on it
@@ -60,6 +64,7 @@ class BarResult(NamedTuple):
 
     equity: Array  # currency, at the close
     position: Array  # signed fraction of equity, at the close; 0 once ruined
+    placed: Array  # signed value of the position at the fill price, after the fill and before the close, currency
     traded: Array  # notional of the fill, currency >= 0
     cost: Array  # fee of the fill and borrow cost of the bar, currency >= 0
     ruined: Array  # bool
@@ -97,7 +102,7 @@ def to_grid(xp: Any, target: Array, rules: MarketRules) -> Array:
 
 
 def step(
-    xp: Any, sleeve: Sleeve, target: Array, fill_price: Array, close: Array, rules: MarketRules
+    xp: Any, sleeve: Sleeve, target: Array, fill_price: Array, close: Array, rules: MarketRules, factor: Array = 1.0
 ) -> tuple[Sleeve, BarResult]:
     """One bar: fill the target of the bar before, then mark at the close.
 
@@ -110,7 +115,13 @@ def step(
     fill turned long is owed on top). In currency, without dividing by E, the trade is
     D = (T E - units P) / (1 + s T c).
 
-    The sleeve trades when T differs from the target before, or when |w - T| > band > 0. The borrow cost
+    With `whole_shares` the position of w + d is then rounded towards 0 to whole shares of the raw price (adjusted
+    price / factor), and the trade and its cost are those of the rounded position: it is never larger than asked, less
+    than one share smaller, and target 1 keeps its cash from going below 0. A position that is closed is closed whole,
+    the fraction of a share included that reinvested dividends (a rise of the factor since its fill) have added to it.
+
+    The sleeve trades when T differs from the target before, or when |w - T| > band > 0; with `whole_shares` the drift
+    counts only where the rounded trade exceeds the band as well, for what rounding leaves is no drift. The borrow cost
     `borrow_per_bar` * (value of the shares held short at the close before) is paid at the close, also when they are
     bought back at this fill. If equity is 0 or below at the fill (after its fee) or at the close, the sleeve is
     ruined: its position is closed at that price, nothing more is charged, and equity stays what it is.
@@ -122,6 +133,7 @@ def step(
         fill_price: price of bar t+1 at which the target is filled (`fill_prices`), currency, > 0.
         close: close of bar t+1, currency, > 0.
         rules: costs and limits.
+        factor: of bar t+1, raw price = adjusted price / factor; used with `whole_shares` only.
     Returns: the account at the close of bar t+1, and what the bar did.
     """
     target = to_grid(xp, target, rules)
@@ -130,13 +142,21 @@ def step(
     equity = sleeve.cash + held
 
     gap = target * equity - held
+    sized = gap / (1.0 + xp.sign(gap) * target * rules.cost_rate)
     drifted = (rules.band > 0) & (xp.abs(gap) > rules.band * equity)
+    if rules.whole_shares:
+        whole_units = xp.trunc((held + sized) / fill_price * factor) / factor + 0.0  # + 0.0 turns -0.0 into 0.0
+        sized = whole_units * fill_price - held
+        drifted = drifted & (xp.abs(sized) > rules.band * equity)
     trades = alive & (equity > 0) & ((target != sleeve.target) | drifted)
-    trade = xp.where(trades, gap / (1.0 + xp.sign(gap) * target * rules.cost_rate), 0.0)
+    trade = xp.where(trades, sized, 0.0)
     fee = rules.cost_rate * xp.abs(trade)
     solvent = alive & (equity - fee > 0)
     # held + trade is exactly 0 for a target of 0, so that a closed position leaves no dust.
-    units = xp.where(solvent, xp.where(trades, (held + trade) / fill_price, sleeve.units), 0.0)
+    filled = whole_units if rules.whole_shares else (held + trade) / fill_price
+    units = xp.where(solvent, xp.where(trades, filled, sleeve.units), 0.0)
+    sought = whole_units * fill_price if rules.whole_shares else target * (equity - fee)
+    placed = xp.where(solvent, xp.where(trades, sought, held), 0.0)
     cash = xp.where(solvent, sleeve.cash - trade, equity) - fee
 
     borrow = xp.where(solvent, rules.borrow_per_bar * sleeve.borrowed, 0.0)
@@ -152,7 +172,9 @@ def step(
         borrowed=xp.where(ruined, 0.0, xp.maximum(-value, 0.0)),
     )
     position = xp.where(ruined, 0.0, value) / xp.where(ruined, 1.0, equity)
-    return after, BarResult(equity=equity, position=position, traded=xp.abs(trade), cost=fee + borrow, ruined=ruined)
+    return after, BarResult(
+        equity=equity, position=position, placed=placed, traded=xp.abs(trade), cost=fee + borrow, ruined=ruined
+    )
 
 
 @dataclass(frozen=True)
@@ -165,9 +187,11 @@ class Ledger:
 
     equity: Floats  # currency, at the close
     cash: Floats  # currency, at the close
-    units: Floats  # shares, at the close
+    units: Floats  # shares of the adjusted price, at the close
+    shares: Floats  # raw shares, at the close: units * factor; with whole_shares whole at the bars of their fills
     position: Floats  # signed fraction of equity, at the close
     target: Floats  # fraction of equity asked for at the close of t, filled at t+1; 0 in the last two rows
+    placed: Floats  # signed value of the position at the fill price of t, after the fill, currency
     traded: Floats  # notional filled during t, currency
     fill_equity: Floats  # equity at the fill price of t, before the trade; row 0 is the starting equity
     fee: Floats  # commission and slippage of the fill during t, currency
@@ -189,7 +213,12 @@ class Ledger:
 
 
 def simulate(
-    targets: ArrayLike, open: ArrayLike, close: ArrayLike, rules: MarketRules, equity: ArrayLike = 1.0
+    targets: ArrayLike,
+    open: ArrayLike,
+    close: ArrayLike,
+    rules: MarketRules,
+    equity: ArrayLike = 1.0,
+    factor: ArrayLike = 1.0,
 ) -> Ledger:
     """The books of one symbol whose target of bar t is filled at bar t+1, from flat to flat.
 
@@ -201,7 +230,8 @@ def simulate(
         open, close: [T] or [T, ...] adjusted prices, > 0; [T] serves all lanes.
         rules: costs and limits; `fill` chooses the price of the fill.
         equity: starting equity, currency; a scalar or the shape of one bar [...].
-    Raises: ValueError when a target is not finite, a price is not positive, or shapes do not fit.
+        factor: raw price = adjusted price / factor; a scalar, [T] or [T, ...]; whole shares are those of bar t+1.
+    Raises: ValueError when a target is not finite, a price or a factor is not positive, or shapes do not fit.
     >>> rules = MarketRules("next_open", 0.0, 0.0, short_selling=True, grid=0.01, band=0.0)
     >>> ledger = simulate([1, 1, 0, 0], [10.0, 10.0, 11.0, 12.0], [10.0, 11.0, 12.0, 11.0], rules, equity=100.0)
     >>> ledger.equity.tolist(), ledger.units.tolist()
@@ -214,32 +244,46 @@ def simulate(
     asked[-2:] = 0.0
     closes = _prices(close, asked)
     fills = _prices(fill_prices(open, close, rules), asked)
-    books = {name: np.zeros_like(asked) for name in ("equity", "cash", "units", "position", "traded", "cost")}
+    factors = _prices(np.full(len(asked), factor) if np.ndim(factor) == 0 else factor, asked, "factors")
+    books = {name: np.zeros_like(asked) for name in ("equity", "cash", "units", "position", "placed", "traded", "cost")}
     ruined = np.zeros(asked.shape, dtype=bool)
 
     sleeve = start(np, np.broadcast_to(np.asarray(equity, dtype=np.float64), asked.shape[1:]))
     books["equity"][:1] = books["cash"][:1] = sleeve.cash
     for t in range(1, len(asked)):
-        sleeve, bar = step(np, sleeve, asked[t - 1], fills[t], closes[t], rules)
+        sleeve, bar = step(np, sleeve, asked[t - 1], fills[t], closes[t], rules, factors[t])
         books["cash"][t], books["units"][t], ruined[t] = sleeve.cash, sleeve.units, sleeve.ruined
         books["equity"][t], books["position"][t] = bar.equity, bar.position
-        books["traded"][t], books["cost"][t] = bar.traded, bar.cost
-    return _ledger(books, asked, fills, ruined, rules)
+        books["placed"][t], books["traded"][t], books["cost"][t] = bar.placed, bar.traded, bar.cost
+    return ledger_of(books, asked, fills, ruined, rules, factors)
 
 
-def _prices(prices: ArrayLike, targets: Floats) -> Floats:
+def _prices(prices: ArrayLike, targets: Floats, what: str = "prices") -> Floats:
     """The prices as [T, ...] that broadcast against the targets."""
     array = np.asarray(prices, dtype=np.float64)
     if array.ndim == 0 or len(array) != len(targets) or array.ndim > targets.ndim:
-        raise ValueError(f"prices of shape {array.shape} do not fit targets of shape {targets.shape}")
+        raise ValueError(f"{what} of shape {array.shape} do not fit targets of shape {targets.shape}")
     if not (np.isfinite(array) & (array > 0)).all():
-        raise ValueError("prices must be positive and finite")
+        raise ValueError(f"{what} must be positive and finite")
     return array.reshape(array.shape + (1,) * (targets.ndim - array.ndim))
 
 
-def _ledger(
-    books: dict[str, Floats], target: Floats, fills: Floats, ruined: NDArray[np.bool_], rules: MarketRules
+def ledger_of(
+    books: Mapping[str, Floats],
+    target: Floats,
+    fills: Floats,
+    ruined: NDArray[np.bool_],
+    rules: MarketRules,
+    factor: ArrayLike = 1.0,
 ) -> Ledger:
+    """The ledger of what `step` gave bar by bar; row 0 is the flat start.
+
+    Args:
+        books: [T, ...] equity, position, placed, traded and cost of each BarResult, cash and units of each Sleeve.
+        target: [T, ...] as asked for at each close, on the grid; 0 in the last two rows.
+        fills: fill prices; they and `factor` broadcast against the books.
+        ruined: [T, ...] of each Sleeve.
+    """
     equity, cost = books["equity"], books["cost"]
     fill_equity = equity.copy()
     fill_equity[1:] = books["cash"][:-1] + books["units"][:-1] * fills[1:]
@@ -250,6 +294,7 @@ def _ledger(
     np.divide(cost[1:], equity[:-1], out=charged[1:], where=solvent)
     return Ledger(
         **books,
+        shares=books["units"] * np.asarray(factor, dtype=np.float64),
         target=target,
         fill_equity=fill_equity,
         fee=rules.cost_rate * books["traded"],

@@ -77,7 +77,7 @@ def _position_values(ledger: Ledger) -> tuple[Floats, Floats]:
     """Value of the position at the fill price before and after each fill, [T] currency; 0 in a ruined sleeve."""
     held = ledger.fill_equity - _one_before(ledger.cash)
     left = ledger.fill_equity - ledger.fee
-    placed = np.where(ledger.traded > 0, _one_before(ledger.target) * left, held)
+    placed = np.where(ledger.traded > 0, ledger.placed, held)
     return held, np.where(left > 0, placed, 0.0)
 
 

@@ -60,7 +60,7 @@ def account(
         agent: name of the agent.
         periods_per_year: bars a year.
         risk_free_rate: per year.
-        starting_equity: of all sleeves together, currency.
+        starting_equity: of all sleeves together, currency; with whole shares it must be the experiment's.
     Returns: tables "matrix", "portfolios" and "scores" (every metric of `market.metrics` for each trial, fold, seed).
     Raises: SchemaError where the lanes of a fold differ in their rows, rows have gaps, or are not in the panel.
     """
@@ -104,13 +104,13 @@ def _replay(
             raise SchemaError(f"{where} points to rows that the bars do not have: train the trials again.")
         where_rows = slice(span.start + int(rows[0, 0]), span.start + int(rows[0, -1]) + 1)
         asked = of_symbol["target"].to_numpy().reshape(len(lanes), -1).T
-        open_, close = panel.open[where_rows], panel.close[where_rows]
+        open_, close, factor = panel.open[where_rows], panel.close[where_rows], panel.factor[where_rows]
         held = np.ones((len(asked), 1))
         yield _Span(
             symbol,
             panel.dates[where_rows],
-            simulate(np.concatenate([asked, held], axis=1), open_, close, rules, equity),
-            fill_prices(open_, close, rules) / panel.factor[where_rows],
+            simulate(np.concatenate([asked, held], axis=1), open_, close, rules, equity, factor),
+            fill_prices(open_, close, rules) / factor,
         )
 
 
