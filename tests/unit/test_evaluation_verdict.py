@@ -134,8 +134,8 @@ def test_words_of_evidence_over_flat_name_the_markets_drift() -> None:
     assert _text(_findings((0.9, 0.6, 0.001, 0.04)))[:2] == [
         "Evidence of a return above zero, but not of skill over buy and hold",
         "There is evidence of a return above zero (joined p < 0.001), below 0.05. The agent is not shown to have skill "
-        "over buy and hold (joined p = 0.89). Of its mean return of 6.0 % per year, 4.0 % is the market's own drift "
-        "(beta 0.40 times buy and hold's 10.0 % per year).",
+        "over buy and hold (joined p = 0.89). Its mean return is 6.0 % per year; its share of the market's own drift "
+        "alone (beta 0.40 times buy and hold's 10.0 %) is 4.0 %.",
     ]
 
 

@@ -32,8 +32,11 @@ def swapped(lines):
 
 
 def opens_at_the_previous_close(lines):
-    closes = [line.split(",")[4] for line in lines]
-    return [lines[0], *(replaced(i, 1, closes[i - 1])(lines)[i] for i in range(1, len(lines)))]
+    rows = [line.split(",") for line in lines]
+    for before, row in zip(rows, rows[1:], strict=False):
+        row[1] = before[4]
+        row[2], row[3] = (f"{choose(map(float, row[1:5])):.4f}" for choose in (max, min))
+    return [",".join(row) for row in rows]
 
 
 def own(checkout, text, experiment="", start="null"):
@@ -101,7 +104,7 @@ def test_results_folder_that_cannot_be_written(checkout):
 BARS = {
     "missing file": (None, "null", ["OWN.csv"]),
     "empty file": ("", "null", ["OWN.csv", "empty"]),
-    "header only": (HEADER, "null", ["OWN.csv", "no bars"]),
+    "header only": (HEADER, "null", ["OWN.csv", "a header and no rows"]),
     "missing column": (bars().replace("open", "opening", 1), "null", ["OWN.csv", "open"]),
     "duplicate date": (bars(edit=lambda x: [*x[:9], x[8], *x[9:]]), "null", ["OWN.csv", "2015-01-13"]),
     "unsorted dates": (bars(edit=swapped), "null", ["OWN.csv", "ascending"]),

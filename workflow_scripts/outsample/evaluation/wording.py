@@ -66,8 +66,9 @@ def _no_skill(f: Findings) -> str:
 
 def _drift(f: Findings) -> str:
     return (
-        f"Of its mean return of {_percent(f.mean_return)} per year, {_percent(f.beta * f.buy_and_hold_mean)} is the "
-        f"market's own drift (beta {_ratio(f.beta)} times buy and hold's {_percent(f.buy_and_hold_mean)} per year)."
+        f"Its mean return is {_percent(f.mean_return)} per year; its share of the market's own drift alone (beta "
+        f"{_ratio(f.beta)} times buy and hold's {_percent(f.buy_and_hold_mean)}) is "
+        f"{_percent(f.beta * f.buy_and_hold_mean)}."
     )
 
 

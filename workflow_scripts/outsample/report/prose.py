@@ -44,7 +44,9 @@ def headline(tables: Tables) -> Fragment:
         f'<section class="verdict" id="verdict" data-level="{escape(verdict["level"])}" aria-label="Verdict">',
         f'<p class="title">{escape(verdict["title"])}</p>',
         paragraphs(verdict["sentences"][:1]),
-        paragraphs([" ".join(verdict["sentences"][1:])], "reasons"),
+        '<ul class="reasons">',
+        *(f"<li>{escape(sentence)}</li>" for sentence in verdict["sentences"][1:]),
+        "</ul>",
         "</section>",
     )
 
