@@ -1,5 +1,7 @@
 """Bad input ends in one sentence and a non-zero exit, before anything is trained."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,7 +35,7 @@ def swapped(lines):
 
 def opens_at_the_previous_close(lines):
     rows = [line.split(",") for line in lines]
-    for before, row in zip(rows, rows[1:], strict=False):
+    for before, row in itertools.pairwise(rows):
         row[1] = before[4]
         row[2], row[3] = (f"{choose(map(float, row[1:5])):.4f}" for choose in (max, min))
     return [",".join(row) for row in rows]
