@@ -13,7 +13,7 @@ from outsample.evaluation.benchmarks import SERIES
 from outsample.evaluation.evaluate import trial_returns
 from outsample.io.files import write_json, write_table
 from outsample.market.accounting import MarketRules
-from outsample.market.metrics import METRICS
+from outsample.market.metrics import BENCHMARK_METRICS, METRICS
 from outsample.market.panel import Panel
 from outsample.selection.matrix import account
 
@@ -93,7 +93,7 @@ def test_tables_and_document_fit_their_schemas(oracle: EvaluationResult, tmp_pat
     write_json(oracle.verdict, tmp_path / "verdict.json", "verdict")
     assert set(oracle.returns["series"]) == set(SERIES)
     assert set(oracle.returns["symbol"]) == {"portfolio", *SYMBOLS}
-    assert set(oracle.metrics["metric"]) == {*METRICS, "alpha", "beta"}
+    assert set(oracle.metrics["metric"]) == {*METRICS, *BENCHMARK_METRICS}
     assert len(oracle.returns) == len(SERIES) * 3 * VAULT
 
 

@@ -80,6 +80,14 @@ _TABLE = (
 )
 # In display order. r: net return of a bar; f: risk-free rate / bars per year; std with n - 1.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+# Those that need a benchmark; b: its net return of a bar.
+BENCHMARK_METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("alpha", "Alpha to buy and hold", "mean(r - beta b) bars per year", "fraction per year", "higher", True),
+        Metric("beta", "Beta to buy and hold", "cov(r, b) / var(b), b buy and hold's r", "1", "neither", False),
+    )
+}
 
 
 def sharpe_ratio(returns: ArrayLike, periods_per_year: float, risk_free_rate: float = 0.0) -> Any:

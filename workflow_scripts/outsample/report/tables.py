@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from outsample.config.models import Market
-from outsample.market.metrics import METRICS, Metric
+from outsample.market.metrics import BENCHMARK_METRICS, METRICS, Metric
 from outsample.report.charts import SERIES
 from outsample.report.figures import purge_bars
 from outsample.report.inputs import Tables, day
@@ -28,12 +28,7 @@ from outsample.report.markup import (
 )
 
 # The table of metrics of the vault holds two more, which only a pair of series has.
-SHOWN = METRICS | {
-    "alpha": Metric(
-        "alpha", "Alpha to buy and hold", "mean(r - beta b) bars per year", "fraction per year", "higher", True
-    ),
-    "beta": Metric("beta", "Beta to buy and hold", "cov(r, b) / var(b), b buy and hold's r", "1", "neither", False),
-}
+SHOWN = METRICS | BENCHMARK_METRICS
 
 FILLS = {
     "next_open": "A target is decided after the close of a bar and filled at the open of the next bar.",
