@@ -54,7 +54,7 @@ def run_script(main: Callable[..., None], snakemake: Any) -> None:
     ]
     level = os.environ.get("OUTSAMPLE_LOG_LEVEL", "INFO").upper()
     logging.basicConfig(level=level, format="%(message)s", handlers=handlers, force=True)
-    for noisy in ("jax", "jax2onnx", "absl", "orbax"):
+    for noisy in ("jax", "jax2onnx", "absl", "orbax", "papermill"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         check_checkout(snakemake.scriptdir)
