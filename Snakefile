@@ -24,6 +24,7 @@ include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+include: "rules/package.smk"
 
 
 check_shards(len(gather.trials("{scatteritem}")))
@@ -34,3 +35,6 @@ rule all:
     input:
         "results/report.html",
         f"results/{EXPERIMENT}/timings.html",
+        f"results/{EXPERIMENT}/package",
+        f"results/{EXPERIMENT}/package.json",
+        f"results/{EXPERIMENT}/paper/paper.json",

@@ -15,7 +15,7 @@ def locked_versions(repository):
 def test_every_pin_is_that_of_the_lock(repository):
     locked = locked_versions(repository)
     environments = sorted((repository / "envs").glob("*.yaml"))
-    assert len(environments) == 5
+    assert len(environments) == 6
     for path in environments:
         content = yaml.safe_load(path.read_text())
         assert content["channels"] == ["conda-forge", "nodefaults"]

@@ -27,3 +27,11 @@ class AuditError(OutsampleError):
 
 class TrainingError(OutsampleError):
     """A lane cannot be trained, or every lane has failed."""
+
+
+class PackageError(OutsampleError):
+    """A package is damaged, incomplete, or does not do what it says."""
+
+
+class PaperError(OutsampleError):
+    """Paper trading does not repeat what the evaluation found."""

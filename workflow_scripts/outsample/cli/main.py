@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import outsample
 from outsample.errors import OutsampleError
@@ -25,7 +26,33 @@ def _parser() -> argparse.ArgumentParser:
     show = actions.add_parser("show", help="show all settings of an experiment")
     show.add_argument("experiment", metavar="EXPERIMENT", help="name of a file in config/experiments, without .yaml")
     show.set_defaults(run=_config_show)
+    _add_package_commands(commands)
     return parser
+
+
+def _add_package_commands(commands: Any) -> None:
+    verify = commands.add_parser("verify", help="verify a package: its files, and the decisions of its trace")
+    verify.add_argument("package", metavar="PACKAGE", help="a .tar.gz that the rule package_model has written")
+    verify.set_defaults(run=_verify)
+    paper = commands.add_parser("paper", help="trade bars on paper with a package")
+    paper.add_argument("package", metavar="PACKAGE", help="a .tar.gz that the rule package_model has written")
+    paper.add_argument(
+        "bars",
+        metavar="BARS.csv",
+        nargs="+",
+        help="bars: one file SYMBOL.csv a symbol, or a column symbol; each symbol begins with the last bar that the "
+        "package has seen",
+    )
+    paper.add_argument("--out", metavar="DIR", required=True, help="folder for ledger.csv, fills.csv and summary.json")
+    paper.add_argument("--symbol", help="symbol of a single file that has no column symbol and another name")
+    paper.add_argument(
+        "--closed",
+        metavar="DATE",
+        action="append",
+        default=[],
+        help="a day without a session that the package's calendar does not know; may be given more than once",
+    )
+    paper.set_defaults(run=_paper)
 
 
 def _config_write(_: argparse.Namespace) -> None:
@@ -44,6 +71,18 @@ def _config_show(arguments: argparse.Namespace) -> None:
     from outsample.cli.config import show
 
     show(arguments.experiment)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from outsample.cli.package import verify
+
+    verify(arguments.package)
+
+
+def _paper(arguments: argparse.Namespace) -> None:
+    from outsample.cli.paper import paper
+
+    paper(arguments.package, arguments.bars, arguments.out, arguments.symbol, arguments.closed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -22,6 +22,10 @@ DATE_ADVICE = "write dates as YYYY-MM-DD, with a time YYYY-MM-DD HH:MM:SS"
 
 
 def decode(raw: bytes, name: str) -> str:
+    """The text of UTF-8 bytes, with or without a byte-order mark, its lines ended by a newline alone.
+
+    Raises: DataError where the bytes are no such text; `name` is what it calls the file.
+    """
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -34,11 +38,14 @@ def decode(raw: bytes, name: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def find_columns(header: list[str], name: str) -> dict[str, int]:
-    """Position of each column by its name in lower case, blanks and hyphens read as underscores (`Adj Close`)."""
+def find_columns(header: list[str], name: str, optional: tuple[str, ...] = OPTIONAL) -> dict[str, int]:
+    """Position of each column by its name in lower case, blanks and hyphens read as underscores (`Adj Close`).
+
+    Raises: DataError where a required column is missing, or a column is there twice.
+    """
     spelled = [re.sub(r"[\s_-]+", "_", cell.strip().lower()) for cell in header]
     columns: dict[str, int] = {}
-    for column in (*REQUIRED, *OPTIONAL):
+    for column in (*REQUIRED, *optional):
         places = [i for i, cell in enumerate(spelled) if cell == column]
         if len(places) > 1:
             twice = " and ".join(repr(header[i]) for i in places)
@@ -58,7 +65,10 @@ def find_columns(header: list[str], name: str) -> dict[str, int]:
 
 
 def rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number, from 1, and cells of each row, the header's among them; blank lines are no rows."""
+    """Line number, from 1, and cells of each row, the header's among them; blank lines are no rows.
+
+    Raises: DataError where the text is no CSV.
+    """
     reader = csv.reader(io.StringIO(text))
     try:
         yield from ((reader.line_num, row) for row in reader if row)
@@ -67,10 +77,12 @@ def rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def cell_sentence(name: str, line: int, column: str, cell: str, rest: str) -> str:
+    """The sentence for a cell that cannot be used; `rest` says why, and what to do."""
     return f"{name}, line {line}: column {column} holds {cell!r}, {rest}."
 
 
 def is_date(cell: str) -> bool:
+    """Whether a cell is an ISO date, with or without a time of day."""
     if not _DATE.fullmatch(cell):
         return False
     try:

@@ -163,6 +163,36 @@ TABLES: dict[str, TableSchema] = {
     "random_agents": TableSchema(
         {"draw": "int32", "total_return": "float64", "sharpe": "float64"}, ("draw",), frozenset({"sharpe"})
     ),
+    # The vault traded on paper: columns as in returns, and paid: fees and borrow costs in currency; shares: raw, at the
+    # close; price: raw close. symbol "portfolio" is the sum of the sleeves (shares and price 0).
+    "paper_ledger": TableSchema(
+        {
+            "symbol": "string",
+            "date": "timestamp[us]",
+            "equity": "float64",
+            "net_return": "float64",
+            "cost": "float64",
+            "paid": "float64",
+            "target": "float64",
+            "position": "float64",
+            "shares": "float64",
+            "price": "float64",
+        },
+        ("symbol", "date"),
+    ),
+    # Each fill: raw shares (negative when sold) at a raw price; notional and fee in currency.
+    "paper_fills": TableSchema(
+        {
+            "symbol": "string",
+            "date": "timestamp[us]",
+            "target": "float64",
+            "shares": "float64",
+            "price": "float64",
+            "notional": "float64",
+            "fee": "float64",
+        },
+        ("symbol", "date"),
+    ),
 }
 
 # Top-level keys of each JSON file and their JSON types; a file holds these keys and no others.
@@ -223,6 +253,25 @@ DOCUMENTS: dict[str, dict[str, str]] = {
         "activity": "object",
         "detectable_sharpe": "number",
         "look": "integer",
+    },
+    # file: name in the folder package/; size (bytes) and sha256 of the archive; gates: {passed, value, detail} of each.
+    "package": {
+        "model": "string",
+        "version": "string",
+        "file": "string",
+        "size": "integer",
+        "sha256": "string",
+        "gates": "object",
+    },
+    # symbols: symbol -> {begins_in, first, last, bars, fills, paid, equity_first, equity_last}; largest_difference:
+    # column -> largest difference from the evaluation, as a fraction of the column's largest value (at least 1).
+    "paper": {
+        "model": "string",
+        "version": "string",
+        "calendar": "string",
+        "gaps_checked": "boolean",
+        "symbols": "object",
+        "largest_difference": "object",
     },
     # config, code, data, vault, lock, policy -> sha256.
     "provenance": {"hashes": "object", "versions": "object"},

@@ -245,17 +245,41 @@ def simulate(
     closes = _prices(close, asked)
     fills = _prices(fill_prices(open, close, rules), asked)
     factors = _prices(np.full(len(asked), factor) if np.ndim(factor) == 0 else factor, asked, "factors")
-    books = {name: np.zeros_like(asked) for name in ("equity", "cash", "units", "position", "placed", "traded", "cost")}
-    ruined = np.zeros(asked.shape, dtype=bool)
-
     sleeve = start(np, np.broadcast_to(np.asarray(equity, dtype=np.float64), asked.shape[1:]))
-    books["equity"][:1] = books["cash"][:1] = sleeve.cash
+    books = Books(asked.shape, sleeve)
     for t in range(1, len(asked)):
         sleeve, bar = step(np, sleeve, asked[t - 1], fills[t], closes[t], rules, factors[t])
-        books["cash"][t], books["units"][t], ruined[t] = sleeve.cash, sleeve.units, sleeve.ruined
-        books["equity"][t], books["position"][t] = bar.equity, bar.position
-        books["placed"][t], books["traded"][t], books["cost"][t] = bar.placed, bar.traded, bar.cost
-    return ledger_of(books, asked, fills, ruined, rules, factors)
+        books.enter(t, sleeve, bar)
+    return books.ledger(asked, fills, factors, rules)
+
+
+class Books:
+    """A ledger in the making: one entry a bar, for `simulate` and for the paper broker."""
+
+    def __init__(self, shape: tuple[int, ...], sleeve: Sleeve) -> None:
+        """Open the books of a span of the shape [T, ...] with a flat sleeve at the close of its first bar."""
+        names = ("equity", "cash", "units", "position", "placed", "traded", "cost")
+        self._rows: dict[str, Floats] = {name: np.zeros(shape) for name in names}
+        self._ruined = np.zeros(shape, dtype=bool)
+        self._rows["equity"][:1] = self._rows["cash"][:1] = sleeve.cash
+
+    def enter(self, t: int, sleeve: Sleeve, bar: BarResult) -> None:
+        """Enter what `step` gave for bar t."""
+        rows = self._rows
+        rows["cash"][t], rows["units"][t], self._ruined[t] = sleeve.cash, sleeve.units, sleeve.ruined
+        rows["equity"][t], rows["position"][t] = bar.equity, bar.position
+        rows["placed"][t], rows["traded"][t], rows["cost"][t] = bar.placed, bar.traded, bar.cost
+
+    def ledger(self, target: Floats, fills: Floats, factors: Floats, rules: MarketRules) -> Ledger:
+        """The ledger of the entries, with what follows from them.
+
+        Args:
+            target: [T, ...] asked for at each close, 0 in the last two rows.
+            fills: [T, ...] price at which the bar fills, currency.
+            factors: [T, ...] raw price = adjusted price / factor.
+            rules: costs and limits.
+        """
+        return ledger_of(self._rows, target, fills, self._ruined, rules, factors)
 
 
 def _prices(prices: ArrayLike, targets: Floats, what: str = "prices") -> Floats:
