@@ -13,9 +13,9 @@ run() { # folder name, cores
   (
     cd "$work/$1"
     export PYTHONPATH=$PWD/workflow_scripts
-    "$python" -m snakemake --cores "$2" --config experiment="$experiment" -- results/report.html \
+    "$python" -m snakemake --cores "$2" --config experiment="$experiment" \
       >"$work/$1.log" 2>&1 || { tail -n 40 "$work/$1.log" >&2; exit 1; }
-    find results -type f \( -name '*.parquet' -o -name '*.json' -o -name '*.onnx' -o -name '*.html' \) \
+    find results -type f \( -name '*.parquet' -o -name '*.json' -o -name '*.onnx' -o -name '*.html' -o -name '*.tar.gz' \) \
       ! -name timings.html ! -path '*/orbax/*' ! -path '*/logs/*' ! -path '*/benchmarks/*' -print0 |
       LC_ALL=C sort -z | xargs -0 sha256sum >"$work/$1.sha256"
   )
