@@ -56,6 +56,8 @@ format: setup
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra dev --output-file requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --no-deps --output-file requirements-slurm.lock requirements-slurm.in
 
 clean:
 	rm -rf results work .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*
