@@ -35,6 +35,7 @@ rule all:
     input:
         "results/report.html",
         f"results/{EXPERIMENT}/timings.html",
+        f"results/{EXPERIMENT}/metrics.json",
         f"results/{EXPERIMENT}/package",
         f"results/{EXPERIMENT}/package.json",
         f"results/{EXPERIMENT}/paper/paper.json",

@@ -83,6 +83,30 @@ rule build_report:
         "../workflow_scripts/build_report.py"
 
 
+rule summarise_metrics:
+    input:
+        metrics="results/{experiment}/evaluation/metrics.parquet",
+        verdict="results/{experiment}/evaluation/verdict.json",
+    output:
+        summary="results/{experiment}/metrics.json",
+    log:
+        "results/{experiment}/logs/summarise_metrics.log",
+    benchmark:
+        "results/{experiment}/benchmarks/summarise_metrics.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code_of("summarise_metrics"),
+    message:
+        "Summarising the metrics of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/summarise_metrics.py"
+
+
 rule build_timings:
     input:
         report="results/{experiment}/report.html",

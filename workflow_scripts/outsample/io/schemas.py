@@ -254,6 +254,16 @@ DOCUMENTS: dict[str, dict[str, str]] = {
         "detectable_sharpe": "number",
         "look": "integer",
     },
+    # agent, buy_and_hold: metric -> value of the portfolio on the vault (null where undefined); lower, upper: metric ->
+    # bound of the agent's interval; tests: name -> p value; verdict: level, and the look that it was.
+    "metrics_summary": {
+        "agent": "object",
+        "lower": "object",
+        "upper": "object",
+        "buy_and_hold": "object",
+        "tests": "object",
+        "verdict": "object",
+    },
     # file: name in the folder package/; size (bytes) and sha256 of the archive; gates: {passed, value, detail} of each.
     "package": {
         "model": "string",
