@@ -8,6 +8,9 @@ from outsample.config.layers import block, document, experiments, load
 from outsample.errors import OutsampleError
 from outsample.io.code import code_hash
 from outsample.io.locking import hold_folder, writable_folder
+from outsample.io.script import worth_retrying
+from snakemake.logging import logger
+from snakemake_interface_logger_plugins.common import LogEvent
 
 ROOT = Path(workflow.basedir)
 ARMS = ["sharpe_only", "multi_metric"]
@@ -38,6 +41,18 @@ onstart:
             sys.exit(str(error))
 
 
+def keep_from_retrying(record):
+    """Logging filter that drops nothing: a job that would fail again takes its rule's retries away.
+
+    Snakemake knows one number of retries for every kind of failure. It logs a failed job before it looks at that number.
+    """
+    if getattr(record, "event", None) == LogEvent.JOB_ERROR:
+        if not all(worth_retrying(log) for log in record.log):
+            workflow.get_rule(record.rule_name).restart_times = 0
+    return True
+
+
+logger.addFilter(keep_from_retrying)
 RUN_LOCK = []  # the handle lives as long as this process, and the lock with it
 # One thread a process: numerical libraries read these when they are first imported, in each job.
 os.environ |= {

@@ -1,4 +1,4 @@
-"""Summarise an evaluation: table of metrics (Parquet) and verdict (JSON) -> the numbers that versions are compared by."""
+"""Summarise an evaluation: metrics (Parquet) and verdict (JSON) -> the numbers by which versions are compared."""
 
 from outsample.evaluation.summary import summarise
 from outsample.io import read_json, read_table, write_json

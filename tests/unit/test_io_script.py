@@ -11,7 +11,7 @@ import pytest
 import outsample
 from outsample.errors import DataError, OutsampleError
 from outsample.io.locking import exclusive, hold_folder, writable_folder
-from outsample.io.script import check_checkout, run_script
+from outsample.io.script import FINAL, check_checkout, run_script, worth_retrying
 
 
 def job(tmp_path, **parts):
@@ -45,14 +45,32 @@ def test_named_error_is_one_sentence_in_the_log(tmp_path):
     with pytest.raises(SystemExit) as ended:
         run_script(main, job(tmp_path))
     assert ended.value.code == 1
-    assert (tmp_path / "job.log").read_text() == "AAPL.csv, line 3: the close is -1; remove the row.\n"
+    assert (tmp_path / "job.log").read_text() == f"AAPL.csv, line 3: the close is -1; remove the row.\n{FINAL}\n"
+    assert not worth_retrying(tmp_path / "job.log")
 
 
 def test_defect_keeps_its_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError):
         run_script(lambda: 1 / 0, job(tmp_path))
     assert "Traceback" in (tmp_path / "job.log").read_text()
+    assert not worth_retrying(tmp_path / "job.log")
     logging.getLogger().handlers.clear()
+
+
+def test_error_of_the_machine_may_be_tried_again(tmp_path):
+    def main():
+        (tmp_path / "missing" / "bars.parquet").write_bytes(b"")
+
+    with pytest.raises(OSError, match="missing"):
+        run_script(main, job(tmp_path))
+    assert worth_retrying(tmp_path / "job.log")
+    logging.getLogger().handlers.clear()
+
+
+def test_killed_job_may_be_tried_again(tmp_path):
+    assert worth_retrying(tmp_path / "never_opened.log")
+    (tmp_path / "job.log").write_text("Training lane 3\n")
+    assert worth_retrying(tmp_path / "job.log")
 
 
 def test_script_of_another_checkout_is_refused(tmp_path):

@@ -15,6 +15,9 @@ import threadpoolctl
 import outsample
 from outsample.errors import OutsampleError
 
+FINAL = "Not worth a retry."
+"""Last line of a job's log where the same job would fail again; a killed job has no last line of its own."""
+
 
 def _arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:
     """Values of main's parameters, by name, from the named inputs, outputs, params and wildcards of the job."""
@@ -42,16 +45,20 @@ def check_checkout(scriptdir: str) -> None:
         )
 
 
+def worth_retrying(log: str | Path) -> bool:
+    """Whether a failed job was killed, or met an error of the machine, and not one that would come again."""
+    path = Path(log)
+    return not (path.is_file() and path.read_text(encoding="utf-8", errors="replace").rstrip().endswith(FINAL))
+
+
 def run_script(main: Callable[..., None], snakemake: Any) -> None:
     """Run a script's main with the arguments of its job; log to the job's log and to standard error.
 
-    A named error becomes one sentence in the log and exit code 1; any other exception keeps its traceback, because
-    it is a defect. Numerical libraries get the job's number of threads.
+    A named error becomes one sentence and exit code 1; any other exception keeps its traceback, because it is a defect
+    or an error of the machine (a full disk, no memory). Numerical libraries get the job's number of threads.
     """
-    handlers: list[logging.Handler] = [
-        logging.FileHandler(snakemake.log[0], mode="w"),
-        logging.StreamHandler(sys.stderr),
-    ]
+    file = logging.FileHandler(snakemake.log[0], mode="w")
+    handlers: list[logging.Handler] = [file, logging.StreamHandler(sys.stderr)]
     level = os.environ.get("OUTSAMPLE_LOG_LEVEL", "INFO").upper()
     logging.basicConfig(level=level, format="%(message)s", handlers=handlers, force=True)
     for noisy in ("jax", "jax2onnx", "absl", "orbax", "papermill"):
@@ -62,7 +69,17 @@ def run_script(main: Callable[..., None], snakemake: Any) -> None:
             main(**_arguments(main, snakemake))
     except OutsampleError as error:
         logging.error("%s", error)
+        _say_final(file)
         sys.exit(1)
+    except (OSError, MemoryError):
+        logging.exception("The machine failed rule %s; a retry may help.", snakemake.rule)
+        raise
     except Exception:
         logging.exception("Outsample failed in rule %s; this is a defect.", snakemake.rule)
+        _say_final(file)
         raise
+
+
+def _say_final(log: logging.FileHandler) -> None:
+    """Let the log end with FINAL; the log alone, because a user at a terminal need not read it."""
+    log.emit(logging.LogRecord("outsample", logging.INFO, "", 0, FINAL, None, None))
