@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup report test test-quick test-system lint format lock clean
+.PHONY: setup slurm report test test-quick test-system lint format lock clean
 
 setup: $(INSTALLED)
 
@@ -25,6 +25,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	fi
 	touch $@
 
+# Needed by `--profile profiles/slurm` only; apart, because it makes every start of Snakemake a second or two slower.
+slurm: setup
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-slurm.lock
+
 report: setup
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: results/report.html"
@@ -36,8 +40,14 @@ test: setup
 test-quick: setup
 	$(PYTEST) -m "not system and not slow" -x -q
 
-test-system: setup
+# The plugin in a folder of its own, so that the tests do not change the environment that everything else uses.
+.venv/slurm-plugin: requirements-slurm.lock | setup
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --upgrade --target $@ --requirement $<
+	touch $@
+
+test-system: setup .venv/slurm-plugin
 	$(PYTEST) -m system
+	tests/workflow/slurm.sh
 
 lint: setup
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ min_version("9.27")
 include: "rules/common.smk"
 
 
-# How many jobs share the trials of a round: a fact of the machine, set by `set-scatter` in a profile.
+# How many jobs share the trials of a round: a fact of the machine; `set-scatter` in a profile, or on the command line.
 scattergather:
     trials=2,
 
