@@ -2,6 +2,7 @@
 
 from outsample.agents import runtime
 
+runtime.claim_core()
 runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 
 # ruff: noqa: E402

@@ -1,7 +1,9 @@
 """The environment of JAX: one thread and a cache, set before JAX is imported."""
 
+import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -27,3 +29,45 @@ def test_programs_are_kept_in_the_cache(tmp_path):
     )
     assert result.stdout.split()[:2] == ["1", "False"]
     assert list((tmp_path / "cache").iterdir())
+
+
+CLAIM = (
+    "import os, sys\nfrom outsample.agents.runtime import claim_core\n"
+    "print(claim_core(), *sorted(os.sched_getaffinity(0)), flush=True)\nsys.stdin.read()"
+)
+
+
+@contextmanager
+def claiming(folder, cores):
+    """A process that claims one of `cores`, and the numbers that it says: the core, then its affinity set."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLAIM],
+        env=os.environ | {"TMPDIR": str(folder)},
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process.stdout.readline().split()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_each_process_claims_a_core_of_its_own_until_it_ends(tmp_path):
+    core = min(os.sched_getaffinity(0))
+    with claiming(tmp_path, {core}) as first, claiming(tmp_path, {core}) as second:
+        assert first == [str(core), str(core)]
+        assert second == ["None", str(core)]
+    with claiming(tmp_path, {core}) as third:
+        assert third == [str(core), str(core)]
+
+
+def test_second_process_takes_another_core(tmp_path):
+    cores = set(sorted(os.sched_getaffinity(0))[:2])
+    if len(cores) < 2:
+        pytest.fail("this test needs two cores")
+    with claiming(tmp_path, cores) as first, claiming(tmp_path, cores) as second:
+        assert {first[0], second[0]} == {str(core) for core in cores}
+        assert len(first) == len(second) == 2

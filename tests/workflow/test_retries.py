@@ -68,7 +68,8 @@ def test_error_of_the_machine_is_tried_again_and_then_told(checkout):
     )
     assert done.returncode == 1
     assert len(re.findall(RESTARTED, done.stdout)) == 2
-    assert "The machine failed rule ingest_bars" in (
-        checkout.folder / "results/quickstart/logs/ingest_bars.log"
-    ).read_text(), done.stdout[-3000:]
+    assert (
+        "The machine failed rule ingest_bars"
+        in (checkout.folder / "results/quickstart/logs/ingest_bars.log").read_text()
+    ), done.stdout[-3000:]
     assert not (checkout.folder / "results/quickstart/bars.parquet").exists()

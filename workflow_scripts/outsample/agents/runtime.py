@@ -1,10 +1,41 @@
-"""How JAX is started: one thread, a persistent compilation cache, quiet. Call before the first import of JAX."""
+"""How JAX is started: one thread on a core of its own, a persistent compilation cache, quiet.
+
+Call before the first import of JAX, whose threads keep to the core that the process had when they started.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
+import tempfile
 from pathlib import Path
+
+_claims: list[int] = []  # file descriptors; a claim ends with the process that holds it
+
+
+def claim_core() -> int | None:
+    """Keep this process to one core of its affinity set that no other process has claimed; None where all are taken.
+
+    A process that moves between cores loses its caches (measured: up to 1.3 times slower). Claims are locks of files in
+    the system's folder for temporary files, one folder a user, so they hold for all checkouts on this machine, and the
+    kernel drops them when the process ends in whatever way. Where the system has no affinity, nothing is claimed.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    folder = Path(tempfile.gettempdir()) / f"outsample-cores-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for core in sorted(os.sched_getaffinity(0)):
+        claim = os.open(folder / f"{core}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(claim)
+            continue
+        os.sched_setaffinity(0, {core})
+        _claims.append(claim)
+        return core
+    return None
 
 
 def configure_jax(cache: str | Path) -> None:
