@@ -32,8 +32,11 @@ copy local
 copy cluster
 
 echo "On this machine:"
-(cd "$work/local" && PYTHONPATH=$PWD/workflow_scripts "$python" -m snakemake --cores 2 \
-  --config experiment="$experiment" >"$work/local.log" 2>&1) || fail "The local run failed." local
+cd "$work/local"
+PYTHONPATH=$PWD/workflow_scripts "$python" -m snakemake --cores 2 --config experiment="$experiment" \
+  >"$work/local.log" 2>&1 &
+run=$!
+wait $run || fail "The local run failed." local
 hashes local >"$work/local.sha256"
 
 echo "On SLURM:"

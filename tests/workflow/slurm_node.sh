@@ -1,7 +1,9 @@
 # A one-node SLURM of one's own, for the shell that sources this: start_slurm FOLDER, stop_slurm.
 # Everything lives in FOLDER (keys, configuration, state, logs), on loopback and free ports, without systemd and without
-# accounting. Needs root, slurm-wlm and munge (scripts/install_system_packages.sh).
+# accounting; a link to the configuration stands in /etc/slurm meanwhile, because Snakemake takes SLURM_CONF out of the
+# environment of its jobs. Needs root, slurm-wlm and munge (scripts/install_system_packages.sh).
 
+SYSTEM_CONF=/etc/slurm/slurm.conf
 slurm_daemons=()
 
 free_ports() { # as many as asked for
@@ -15,10 +17,11 @@ PY
 start_slurm() {
   local folder=$1 host memory ports
   [ "$(id -u)" = 0 ] || { echo "A SLURM node of one's own needs root; run this as root." >&2; return 1; }
+  [ ! -e "$SYSTEM_CONF" ] || { echo "$SYSTEM_CONF is there: this machine has a SLURM already; run this on another." >&2; return 1; }
   host=$(hostname -s)
   read -r -a ports <<<"$(free_ports 2)"
   memory=$(slurmd -C | sed -n 's/.*RealMemory=\([0-9]*\).*/\1/p')
-  mkdir -p "$folder"/{state,spool}
+  mkdir -p "$folder"/{state,spool} "$(dirname "$SYSTEM_CONF")"
   chmod 755 "$folder"
   export SLURM_CONF=$folder/slurm.conf
   (umask 077 && head -c 1024 /dev/urandom >"$folder/munge.key")
@@ -53,6 +56,7 @@ MpiDefault=none
 NodeName=$host NodeAddr=127.0.0.1 CPUs=4 RealMemory=$((memory - 1024)) State=UNKNOWN
 PartitionName=test Nodes=$host Default=YES MaxTime=2:00:00 State=UP
 CONF
+  ln -sfn "$SLURM_CONF" "$SYSTEM_CONF"
   munged --foreground --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" \
     --pid-file="$folder/munged.pid" --log-file="$folder/munged.log" --seed-file="$folder/munged.seed" \
     >"$folder/munged.out" 2>&1 &
@@ -78,6 +82,7 @@ wait_until() { # what is waited for, seconds, command
 
 stop_slurm() { # each daemon by its own process id
   local index
+  [ "$(readlink "$SYSTEM_CONF")" != "${SLURM_CONF-}" ] || rm -f "$SYSTEM_CONF"
   for ((index = ${#slurm_daemons[@]} - 1; index >= 0; index--)); do
     kill "${slurm_daemons[index]}" 2>/dev/null && wait "${slurm_daemons[index]}" 2>/dev/null || true
   done

@@ -52,15 +52,14 @@ def worth_retrying(log: str | Path) -> bool:
 
 
 def run_script(main: Callable[..., None], snakemake: Any) -> None:
-    """Run a script's main with the arguments of its job; log to the job's log and to standard error.
+    """Run a script's main with the arguments of its job; log to the job's log, which Snakemake shows if the job fails.
 
     A named error becomes one sentence and exit code 1; any other exception keeps its traceback, because it is a defect
     or an error of the machine (a full disk, no memory). Numerical libraries get the job's number of threads.
     """
     file = logging.FileHandler(snakemake.log[0], mode="w")
-    handlers: list[logging.Handler] = [file, logging.StreamHandler(sys.stderr)]
     level = os.environ.get("OUTSAMPLE_LOG_LEVEL", "INFO").upper()
-    logging.basicConfig(level=level, format="%(message)s", handlers=handlers, force=True)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[file], force=True)
     for noisy in ("jax", "jax2onnx", "absl", "orbax", "papermill"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
@@ -81,5 +80,5 @@ def run_script(main: Callable[..., None], snakemake: Any) -> None:
 
 
 def _say_final(log: logging.FileHandler) -> None:
-    """Let the log end with FINAL; the log alone, because a user at a terminal need not read it."""
+    """Let the log end with FINAL, at every level of logging."""
     log.emit(logging.LogRecord("outsample", logging.INFO, "", 0, FINAL, None, None))
