@@ -22,7 +22,7 @@ rule suggest_trials:
         settings=lambda wildcards: block(
             LOADED[wildcards.experiment],
             f"agents.{wildcards.agent}",
-            "search.space",
+            f"search.space.{wildcards.agent}",
             "search.sampler",
             "search.trials_per_round",
             "search.seed",

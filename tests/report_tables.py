@@ -25,21 +25,26 @@ def write_tables(
     trades: bool = True,
     simulated: bool = False,
     title: str = "",
+    agents: tuple[str, ...] = ("ppo",),
 ) -> dict[str, Path | list[Path]]:
-    """Write every input of the report; an agent that `trades`, or one whose gate is closed and which never does."""
+    """Write every input of the report; an agent that `trades`, or one whose gate is closed and which never does.
+
+    The first of the `agents` has the chosen trial; the same trial numbers stand for each of them.
+    """
     rng = np.random.Generator(np.random.PCG64(7))
     dates = pd.bdate_range("2020-01-01", periods=DEVELOPMENT + VAULT)
     inputs: dict[str, Path | list[Path]] = {}
-    inputs |= _documents(folder, symbols, dates, trades, simulated, title)
-    inputs |= _training(folder, symbols, dates[:DEVELOPMENT], rng, trades)
-    inputs |= _vault(folder, symbols, dates, rng, trades, simulated)
+    inputs |= _documents(folder, symbols, dates, trades, simulated, title, agents)
+    inputs |= _training(folder, symbols, dates[:DEVELOPMENT], rng, trades, agents)
+    inputs |= _vault(folder, symbols, dates, rng, trades, simulated, agents)
     return inputs
 
 
-def _settings(symbols: tuple[str, ...], simulated: bool, title: str) -> dict:
+def _settings(symbols: tuple[str, ...], simulated: bool, title: str, agents: tuple[str, ...]) -> dict:
     settings = Settings().model_dump(mode="json")
     settings["data"]["symbols"] = list(symbols)
     settings["report"]["title"] = title
+    settings["search"]["agents"] = list(agents)
     if simulated:
         settings["data"]["source"] = {
             "kind": "simulated", "bars": 420, "drift": 0.004, "volatility": 0.01, "persistence": 0.95, "seed": 0,
@@ -47,19 +52,19 @@ def _settings(symbols: tuple[str, ...], simulated: bool, title: str) -> dict:
     return settings
 
 
-def _documents(folder, symbols, dates, trades, simulated, title) -> dict[str, Path | list[Path]]:
-    settings = _settings(symbols, simulated, title)
+def _documents(folder, symbols, dates, trades, simulated, title, agents) -> dict[str, Path | list[Path]]:
+    settings = _settings(symbols, simulated, title, agents)
     checks = [{"id": "high_low", "severity": "error", "symbol": s, "count": 0, "detail": "none"} for s in symbols]
     gaps = {"id": "gaps", "severity": "warning", "symbol": symbols[0], "count": 3, "detail": "3 sessions without a bar"}
     first, last = str(dates[0].date()), str(dates[-1].date())
     span = {"first": first, "last": last}
-    params = settings["agents"]["ppo"]
     suggestions = [
-        {"agent": "ppo", "round": r, "trials": [
+        {"agent": agent, "round": r, "trials": [
             {"trial": 2 * r + k, "origin": "defaults" if r + k == 0 else "tpe",
-             "params": params | {"learning_rate": 0.003 * (1 + 2 * r + k), "discount": 0.9 - 0.01 * k}}
+             "params": settings["agents"][agent]
+             | {"learning_rate": 0.003 * (1 + 2 * r + k), "discount": 0.9 - 0.01 * k}}
             for k in range(2)]}
-        for r in range(2)
+        for agent in agents for r in range(2)
     ]  # fmt: skip
     documents = {
         "config": {
@@ -93,7 +98,7 @@ def _documents(folder, symbols, dates, trades, simulated, title) -> dict[str, Pa
             "development": {"first": first, "last": str(dates[DEVELOPMENT - 1].date()), "dates": DEVELOPMENT},
         },
         "policy": {
-            "agent": "ppo", "features": ["return_0", "sma_50"], "actions": [-1.0, 0.0, 1.0],
+            "agent": agents[0], "features": ["return_0", "sma_50"], "actions": [-1.0, 0.0, 1.0],
             "inputs": {"features": [None, 2], "position": [None]}, "outputs": {"target": [None]},
             "gate": {"bound": 0.0004 if trades else -0.0002, "open": trades}, "models": 4, "seeds": 4,
             "fill": "next_open", "onnx_sha256": "12" * 32,
@@ -106,17 +111,21 @@ def _documents(folder, symbols, dates, trades, simulated, title) -> dict[str, Pa
     }  # fmt: skip
     chosen = {
         "arm": "sharpe_only",
-        "agent": "ppo",
+        "agent": agents[0],
         "trial": 1,
         "params": suggestions[0]["trials"][1]["params"],
         "score": 0.83,
-        "ranking": [{"agent": "ppo", "trial": t, "score": s} for t, s in ((1, 0.83), (0, 0.41), (3, -0.12), (2, None))],
+        "ranking": [
+            {"agent": agent, "trial": t, "score": s}
+            for t, s in ((1, 0.83), (0, 0.41), (3, -0.12), (2, None))
+            for agent in agents
+        ],
     }
     inputs: dict[str, Path | list[Path]] = {}
     for name, content in documents.items():
         inputs[name] = folder / f"{name}.json"
         write_json(content, folder / f"{name}.json", name)
-    inputs["suggestions"] = [folder / f"suggestions{r}.json" for r in range(2)]
+    inputs["suggestions"] = [folder / f"suggestions{i}.json" for i in range(len(suggestions))]
     for content, path in zip(suggestions, inputs["suggestions"], strict=True):
         write_json(content, path, "suggestions")
     inputs["selections"] = [folder / f"{arm}.json" for arm in ("multi_metric", "sharpe_only")]
@@ -144,7 +153,7 @@ def _fold_rows(symbols, dates) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"fold": "int32", "inner": "int32", "block": "int32"})
 
 
-def _training(folder, symbols, dates, rng, trades) -> dict[str, Path | list[Path]]:
+def _training(folder, symbols, dates, rng, trades, agents) -> dict[str, Path | list[Path]]:
     inputs: dict[str, Path | list[Path]] = {"folds": folder / "folds.parquet"}
     write_table(_fold_rows(symbols, dates), folder / "folds.parquet", "folds")
     for name, kind, names in (("leakage", "feature", ("return_0", "sma_50")), ("decisions", "decision", symbols)):
@@ -154,26 +163,26 @@ def _training(folder, symbols, dates, rng, trades) -> dict[str, Path | list[Path
             pd.DataFrame(rows, columns=["kind", "name", "cut", "rows", "changed"]), folder / f"{name}.parquet", "audit"
         )
     for name in ("lanes", "curves", "scores"):
-        inputs[name] = [folder / f"{name}{r}.parquet" for r in range(2)]
-    for r in range(2):
+        inputs[name] = [folder / f"{name}.{agent}{r}.parquet" for agent in agents for r in range(2)]
+    for agent, r in itertools.product(agents, range(2)):
         keys = pd.DataFrame(
             [(t, f, s) for t in (2 * r, 2 * r + 1) for f in range(3) for s in range(2)],
             columns=["trial", "fold", "seed"],
         ).astype("int32")
         lanes = keys.assign(gate_bound=rng.normal(0, 1e-3, len(keys)))
         lanes["gate_open"] = (lanes["gate_bound"] > 0) & trades
-        write_table(lanes, folder / f"lanes{r}.parquet", "lanes")
+        write_table(lanes.assign(agent=agent), folder / f"lanes.{agent}{r}.parquet", "lanes")
         updates = keys.merge(pd.DataFrame({"inner": [0, 1]}, dtype="int32"), how="cross")
         updates = updates.merge(pd.DataFrame({"update": range(20)}, dtype="int32"), how="cross")
         level = updates["update"].to_numpy() / 20
         updates["reward"] = 1e-3 * level + rng.normal(0, 3e-4, len(updates))
         updates["entropy"], updates["loss"] = 1.09 - 0.5 * level, 1.0 - level
-        write_table(updates, folder / f"curves{r}.parquet", "curves")
-        scores = keys.merge(pd.DataFrame({"metric": ["sharpe", "total_return"]}), how="cross").assign(agent="ppo")
+        write_table(updates.assign(agent=agent), folder / f"curves.{agent}{r}.parquet", "curves")
+        scores = keys.merge(pd.DataFrame({"metric": ["sharpe", "total_return"]}), how="cross").assign(agent=agent)
         scores["value"] = rng.normal(0.3, 1.0, len(scores))
         closed = np.repeat(~lanes["gate_open"].to_numpy(), 2) & (scores["metric"] == "sharpe").to_numpy()
         scores.loc[closed, "value"] = np.nan
-        write_table(scores, folder / f"scores{r}.parquet", "scores")
+        write_table(scores, folder / f"scores.{agent}{r}.parquet", "scores")
     return inputs
 
 
@@ -187,18 +196,18 @@ def _bars(symbols, dates, rng) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _portfolios(dates, rng) -> pd.DataFrame:
+def _portfolios(dates, rng, agents) -> pd.DataFrame:
     rows = []
-    for trial, fold, seed in itertools.product(range(4), range(3), range(2)):
+    for agent, trial, fold, seed in itertools.product(agents, range(4), range(3), range(2)):
         of_fold = dates[120 + 60 * fold : 180 + 60 * fold]
-        frame = pd.DataFrame({"trial": trial, "fold": fold, "seed": seed, "date": of_fold, "agent": "ppo", "cost": 0.0})
+        frame = pd.DataFrame({"trial": trial, "fold": fold, "seed": seed, "date": of_fold, "agent": agent, "cost": 0.0})
         rows.append(frame.assign(net_return=rng.normal(0, 0.01, len(of_fold))))
     portfolios = pd.concat(rows, ignore_index=True)
     market = pd.Series(rng.normal(0, 0.01, len(dates)), index=dates)
     return portfolios.assign(buy_and_hold_return=market.loc[portfolios["date"]].to_numpy())
 
 
-def _vault(folder, symbols, dates, rng, trades, simulated) -> dict[str, Path | list[Path]]:
+def _vault(folder, symbols, dates, rng, trades, simulated, agents) -> dict[str, Path | list[Path]]:
     """The real evaluation of made-up decisions, with few resamples."""
     development, vault = dates[:DEVELOPMENT], dates[DEVELOPMENT:]
     panel = Panel.from_frame(_bars(symbols, vault, rng), [])
@@ -212,7 +221,7 @@ def _vault(folder, symbols, dates, rng, trades, simulated) -> dict[str, Path | l
         MarketRules.from_settings(Settings().market, PERIODS),
         PERIODS,
         Evaluation(resamples=100, random_agents=60),
-        _portfolios(development, rng),
+        _portfolios(development, rng, agents),
         look=2,
         simulated=simulated,
         starting_equity=1_000_000.0,

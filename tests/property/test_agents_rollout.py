@@ -1,6 +1,7 @@
 """A rollout's rewards are those of the float64 market for the same decisions, and its draws follow the policy."""
 
 import importlib.util
+import itertools
 from pathlib import Path
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from outsample.agents.rollout import RUIN_RETURN, SegmentBars, roll_out, segment_bars
+from outsample.agents.rollout import RUIN_RETURN, SegmentBars, pair_returns, roll_out, segment_bars
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
 from outsample.market import accounting
 
@@ -92,6 +93,40 @@ def test_start_positions_are_uniform():
     rules = accounting.MarketRules("next_open", 0.0, 0.0, short_selling=True, grid=0.01, band=0.0)
     starts = _rolled(9, _program(), rules, passes=4000)[0].position[0].ravel()
     np.testing.assert_allclose(np.bincount(starts) / len(starts), 1 / 3, atol=0.015)
+
+
+@pytest.mark.parametrize("fill", ["next_open", "next_close"])
+@pytest.mark.parametrize("short_selling", [True, False])
+@pytest.mark.parametrize("band", [0.0, 0.05])
+def test_the_outcome_of_every_pair_is_that_of_the_float64_market(fill, short_selling, band):
+    rules = accounting.MarketRules(fill, 6e-4, 4e-5, short_selling, grid=0.01, band=band)
+    program, (features, open_, close) = _program(fill, short_selling), _market(4, volatility=0.2)
+    market = MarketArrays(*(jnp.asarray(x, jnp.float32) for x in (features, open_, close)))
+    start, length = np.array([3, 250], np.int32), np.array([STEPS, 17], np.int32)
+    job = Job(jnp.uint32(0), 0, 0, jnp.asarray(start), jnp.asarray(length), jnp.zeros(2), jnp.ones(2))
+    numbers = RuleNumbers(*map(jnp.float32, (rules.cost_rate, rules.borrow_per_bar, rules.grid, rules.band)))
+    log_return, ruined = pair_returns(program, numbers, segment_bars(program, market, job, STEPS))
+    assert log_return.shape == ruined.shape == (STEPS, 2, len(program.actions), len(program.actions))
+    for g, t in ((segment, step) for segment in range(2) for step in range(length[segment])):
+        row = start[g] + t + 1
+        for (p, held), (a, target) in itertools.product(enumerate(program.actions), repeat=2):
+            sleeve = accounting.start(np, 1.0)._replace(
+                cash=1.0 - held, units=held / close[row - 1], target=float(held), borrowed=max(-held, 0.0)
+            )
+            fill_price = accounting.fill_prices(open_[row], close[row], rules)
+            _, bar = accounting.step(np, sleeve, float(target), fill_price, close[row], rules)
+            assert ruined[t, g, p, a] == bar.ruined
+            expected = RUIN_RETURN if bar.ruined else np.log(bar.equity)
+            assert log_return[t, g, p, a] == pytest.approx(expected, abs=2e-5)
+
+
+def test_a_short_that_is_ruined_counts_once_as_ruin():
+    close = jnp.array([[3.0], [3.0]])
+    bars = SegmentBars(jnp.zeros((3, 1, 1)), close, close, jnp.ones((2, 1), bool))
+    log_return, ruined = pair_returns(_program(), RuleNumbers(*map(jnp.float32, (0.0, 0.0, 0.01, 0.0))), bars)
+    assert ruined[0, 0].tolist() == [[True, True, True], [False] * 3, [False] * 3]
+    assert (log_return[0, 0, 0] == RUIN_RETURN).all()
+    assert np.abs(log_return[1]).max() == 0  # 3 to 3: nothing moves
 
 
 def test_ruin_ends_the_sleeve_once():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outsample.config.layers import document, load
-from outsample.config.models import Dimension, Ppo, Settings
+from outsample.config.models import Agents, Dimension, Ppo, Settings
 from outsample.config.sentences import all_keys, blocks_of, dotted
 from outsample.errors import ConfigError
 
@@ -33,7 +33,7 @@ def levels(block, path=()):
 
 LEVELS = [
     *levels(Settings),
-    (("search", "space"), {"ppo"}, {}),
+    (("search", "space"), set(Agents.model_fields), {}),
     (("search", "space", "ppo"), set(Ppo.model_fields), {}),
     (("search", "space", "ppo", "discount"), set(Dimension.model_fields), {}),
 ]

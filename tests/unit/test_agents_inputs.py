@@ -9,8 +9,8 @@ import pytest
 
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, fit_final, train_lanes
-from outsample.agents.registry import get_agent
-from outsample.config.models import Gate, Ppo
+from outsample.agents.registry import AGENTS, get_agent
+from outsample.config.models import Agents, Gate, Ppo, Search
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 
@@ -87,7 +87,7 @@ def test_lanes_that_do_not_exist_or_come_twice():
     _refused("asks for fold 7", lanes=[Lane(0, 7, 0, PARAMS)])
     _refused("fold -1 has no test rows", lanes=[Lane(0, -1, 0, PARAMS)])
     _refused("a seed must be in", lanes=[Lane(0, 0, -3, PARAMS)])
-    _refused("no agent named 'sac'; use one of ppo", agent="sac")
+    _refused("no agent named 'sac'; use one of a2c, dqn, ppo", agent="sac")
 
 
 def test_scalers_that_cannot_scale():
@@ -125,5 +125,16 @@ def test_rows_of_a_fold_count_within_the_panel():
     assert reset.sum() == 2 * 5
 
 
-def test_agents_are_found_by_name():
-    assert get_agent("ppo").SETTINGS is Ppo
+@pytest.mark.parametrize("name", AGENTS)
+def test_agents_are_found_by_name_and_have_each_hyper_parameter_once(name):
+    agent = get_agent(name)
+    assert type(getattr(Agents(), name)) is agent.SETTINGS
+    assert set(agent.STATIC) == agent.SETTINGS.structural
+    assert sorted([*agent.STATIC, *agent.Hyper._fields]) == sorted(agent.SETTINGS.model_fields)
+
+
+def test_the_configuration_and_the_registry_name_the_same_agents():
+    assert sorted(AGENTS) == sorted(Agents.model_fields)
+    for name in AGENTS:
+        assert Search(agents=[name]).agents == [name]
+        assert name in Search().space

@@ -1,4 +1,4 @@
-"""Lanes: the same bits in any company, nothing read outside the span, and a breakdown that is named."""
+"""Lanes of every agent: the same bits in any company, nothing read outside the span, a breakdown that is named."""
 
 import dataclasses
 import importlib.util
@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from outsample.agents import export
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, Studio, _train_models, fit_final, train_lanes
-from outsample.config.models import Gate, Ppo
+from outsample.agents.onnx import OnnxPolicy
+from outsample.config.models import Agents, Gate
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 
@@ -24,15 +26,20 @@ RULES = MarketRules("next_open", cost_rate=6e-4, borrow_per_bar=4e-5, short_sell
 PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)}, extra=2)
 FOLDS = case.folds(PANEL, {0: (200, 240), 1: (240, 280), -1: (280, 280)})
 SCALERS = case.scalers(PANEL, FOLDS)
-PARAMS = {**Ppo().model_dump(), "updates": 4, "segment": 30}
+PARAMS = {name: {**getattr(Agents(), name).model_dump(), "updates": 4, "segment": 30} for name in ("a2c", "dqn", "ppo")}
 
 
-def _lane(trial, fold, seed, **changes):
-    return Lane(trial, fold, seed, {**PARAMS, **changes})
+@pytest.fixture(scope="module", params=sorted(PARAMS))
+def agent(request):
+    return request.param
 
 
-def _train_all(lanes, panel=PANEL, scalers=SCALERS, rules=RULES):
-    return train_lanes("ppo", lanes, panel, FOLDS, scalers, rules, Gate())
+def _lane(agent, trial, fold, seed, **changes):
+    return Lane(trial, fold, seed, {**PARAMS[agent], **changes})
+
+
+def _train_all(agent, lanes, panel=PANEL, scalers=SCALERS, rules=RULES):
+    return train_lanes(agent, lanes, panel, FOLDS, scalers, rules, Gate())
 
 
 def _of(frame, lane):
@@ -40,59 +47,70 @@ def _of(frame, lane):
     return frame[rows].reset_index(drop=True)
 
 
-MIXED = [
-    _lane(0, 0, 0),
-    _lane(0, 1, 0),
-    _lane(0, 0, 1),
-    _lane(1, 0, 0, learning_rate=0.01, discount=0.5),
-    _lane(2, 1, 1, torso="tanh", units=3),
-    _lane(3, 0, 0, entropy=0.1),
-    _lane(3, 1, 1, entropy=0.1),
-]
+# Changes of the program: for each agent its own.
+OTHER_PROGRAM = {
+    "a2c": {"torso": "tanh", "units": 3},
+    "dqn": {"dueling": True, "n_step": 3},
+    "ppo": {"torso": "tanh", "units": 3},
+}
 
 
 @pytest.fixture(scope="module")
-def together():
-    return _train_all(MIXED)
+def mixed(agent):
+    return [
+        _lane(agent, 0, 0, 0),
+        _lane(agent, 0, 1, 0),
+        _lane(agent, 0, 0, 1),
+        _lane(agent, 1, 0, 0, learning_rate=0.02, discount=0.5),
+        _lane(agent, 2, 1, 1, **OTHER_PROGRAM[agent]),
+        _lane(agent, 3, 0, 0, weight_decay=0.3),
+        _lane(agent, 3, 1, 1, weight_decay=0.3),
+    ]
 
 
-def test_tables_fit_their_schemas(together, tmp_path):
+@pytest.fixture(scope="module")
+def together(agent, mixed):
+    return _train_all(agent, mixed)
+
+
+def test_tables_fit_their_schemas(agent, mixed, together, tmp_path):
     from outsample.io import read_table, write_table
 
     for name in ("targets", "lanes", "curves"):
         frame = getattr(together, name)
         write_table(frame, tmp_path / name, name)
         pd.testing.assert_frame_equal(read_table(tmp_path / name, name), frame)
-    lane = _of(together.targets, MIXED[1])
+    lane = _of(together.targets, mixed[1])
     assert lane.groupby("symbol")["row"].agg(["min", "max", "size"]).to_numpy().tolist() == [[240, 279, 40]] * 2
     assert set(together.targets["target"]) <= {-1.0, 0.0, 1.0}
     assert len(together.curves) == 7 * 4 * 4
     assert (together.curves["entropy"] <= np.log(3) + 1e-6).all()
+    assert set(together.curves["agent"]) == set(together.lanes["agent"]) == {agent}
 
 
 @pytest.mark.parametrize("index", [0, 4, 6])
-def test_a_lane_alone_gives_the_same_bits(together, index):
-    alone = _train_all([MIXED[index]])
+def test_a_lane_alone_gives_the_same_bits(agent, mixed, together, index):
+    alone = _train_all(agent, [mixed[index]])
     for name in ("targets", "lanes", "curves"):
         pd.testing.assert_frame_equal(
-            getattr(alone, name), _of(getattr(together, name), MIXED[index]), check_exact=True
+            getattr(alone, name), _of(getattr(together, name), mixed[index]), check_exact=True
         )
 
 
-def test_order_does_not_matter(together):
-    shuffled = _train_all(MIXED[::-1])
+def test_order_does_not_matter(agent, mixed, together):
+    shuffled = _train_all(agent, mixed[::-1])
     for name in ("targets", "lanes", "curves"):
         pd.testing.assert_frame_equal(getattr(shuffled, name), getattr(together, name), check_exact=True)
 
 
-def test_seeds_and_settings_matter_and_trials_share_their_luck(together):
-    first = _of(together.curves, MIXED[0])
-    assert not np.array_equal(first["loss"], _of(together.curves, MIXED[2])["loss"])
-    other = _of(together.curves, MIXED[3])
+def test_seeds_and_settings_matter_and_trials_share_their_luck(agent, mixed, together):
+    first = _of(together.curves, mixed[0])
+    assert not np.array_equal(first["loss"], _of(together.curves, mixed[2])["loss"])
+    other = _of(together.curves, mixed[3])
     assert not np.array_equal(first["loss"], other["loss"])
     start, other_start = (curve.loc[curve["update"] == 0, "reward"].to_numpy() for curve in (first, other))
     assert np.array_equal(start, other_start)  # the first rollout comes before any step
-    same = _train_all([_lane(9, 0, 0)])
+    same = _train_all(agent, [_lane(agent, 9, 0, 0)])
     assert np.array_equal(same.curves["loss"], first["loss"])
 
 
@@ -104,59 +122,85 @@ def _poisoned(panel, keep):
     return dataclasses.replace(panel, features=features, **prices)
 
 
-def _models(panel):
+def _models(agent, panel):
     """All inner models of fold 0, unchecked; segments of 50 are longer than the last train block of inner fold 2."""
-    studio = Studio.open("ppo", panel, FOLDS, SCALERS, RULES)
-    hyper = studio.module.Hyper(*(jnp.float32(PARAMS[name]) for name in studio.module.Hyper._fields))
-    program = studio.program({**PARAMS, "segment": 50})
-    return _train_models(program, studio.market, studio.numbers, hyper, studio.jobs(_lane(0, 0, 0), 50))
+    studio = Studio.open(agent, panel, FOLDS, SCALERS, RULES)
+    hyper = studio.module.Hyper(*(jnp.float32(PARAMS[agent][name]) for name in studio.module.Hyper._fields))
+    program = studio.program({**PARAMS[agent], **OTHER_PROGRAM[agent], "segment": 50})
+    return _train_models(program, studio.market, studio.numbers, hyper, studio.jobs(_lane(agent, 0, 0, 0), 50))
 
 
 @pytest.mark.parametrize("inner", [0, 2])
-def test_nothing_outside_the_train_blocks_is_read(inner):
+def test_nothing_outside_the_train_blocks_is_read(agent, inner):
     keep = np.zeros(len(PANEL.dates), dtype=bool)
     for start, end in fold_rows(FOLDS, PANEL)[0].train[inner]:
         keep[start:end] = True
-    clean, poisoned = (jax.tree.map(lambda x: x[inner], _models(panel)) for panel in (PANEL, _poisoned(PANEL, keep)))
+    panels = (PANEL, _poisoned(PANEL, keep))
+    clean, poisoned = (jax.tree.map(lambda x: x[inner], _models(agent, panel)) for panel in panels)
     for a, b in zip(jax.tree.leaves(clean), jax.tree.leaves(poisoned), strict=True):
         assert np.isfinite(a).all()
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
-def test_targets_do_not_change_when_rows_after_the_test_do(together):
+def test_targets_do_not_change_when_rows_after_the_test_do(agent, mixed, together):
     keep = np.ones(len(PANEL.dates), dtype=bool)
     for symbol in range(2):
         rows = PANEL.rows(symbol)
         keep[rows.start + 240 : rows.stop] = False  # fold 0 ends its test at row 240
-    alone = _train_all([MIXED[0]], panel=_poisoned(PANEL, keep))
+    alone = _train_all(agent, [mixed[0]], panel=_poisoned(PANEL, keep))
     for name in ("targets", "lanes", "curves"):
-        pd.testing.assert_frame_equal(getattr(alone, name), _of(getattr(together, name), MIXED[0]), check_exact=True)
+        pd.testing.assert_frame_equal(getattr(alone, name), _of(getattr(together, name), mixed[0]), check_exact=True)
 
 
-def test_a_breakdown_names_lane_inner_fold_and_update():
+def test_a_breakdown_names_lane_inner_fold_and_update(agent):
     with pytest.raises(TrainingError, match=r"Trial 4, fold 1, seed 2 broke down.*after update \d+ of inner fold 0"):
-        _train_all([_lane(4, 1, 2, reward_scale=1e30)])
+        _train_all(agent, [_lane(agent, 4, 1, 2, reward_scale=1e30)])
 
 
-def test_without_short_selling_no_target_is_negative():
+def test_without_short_selling_no_target_is_negative(agent, mixed):
     rules = dataclasses.replace(RULES, short_selling=False)
-    result = _train_all([MIXED[0]], rules=rules)
+    result = _train_all(agent, [mixed[0]], rules=rules)
     assert set(result.targets["target"]) <= {0.0, 1.0}
     assert (result.curves["entropy"] <= np.log(2) + 1e-6).all()
 
 
-def test_costs_reach_the_learner():
-    free = _train_all([MIXED[0]], rules=dataclasses.replace(RULES, cost_rate=0.0)).curves["reward"]
-    dear = _train_all([MIXED[0]], rules=dataclasses.replace(RULES, cost_rate=0.05)).curves["reward"]
+@pytest.mark.parametrize("agent", ["a2c", "ppo"])
+def test_costs_reach_the_rollout(agent):
+    lanes = [_lane(agent, 0, 0, 0)]
+    free = _train_all(agent, lanes, rules=dataclasses.replace(RULES, cost_rate=0.0)).curves["reward"]
+    dear = _train_all(agent, lanes, rules=dataclasses.replace(RULES, cost_rate=0.05)).curves["reward"]
     assert free[0] - dear[0] > 0.02  # a uniform policy changes its target by 8/9 on average
 
 
-def test_a_final_policy_of_one_seed_is_the_mean_of_its_inner_models():
-    policy = fit_final("ppo", PARAMS, 2, PANEL, FOLDS, SCALERS, RULES, Gate())
+def test_a_dear_market_is_left_alone(agent):
+    # Rising costs: what is learnt trades less. 1 % of the notional is more than any move of the planted market.
+    def trades(cost_rate):
+        rules = dataclasses.replace(RULES, cost_rate=cost_rate, borrow_per_bar=0.0)
+        targets = _train_all(agent, [_lane(agent, 0, 0, 0, updates=80)], rules=rules).targets["target"]
+        return (targets.diff().fillna(0) != 0).mean()
+
+    assert trades(0.01) < 0.5 * trades(0.0)
+
+
+def test_a_final_policy_of_one_seed_is_the_mean_of_its_inner_models(agent):
+    policy = fit_final(agent, PARAMS[agent], 2, PANEL, FOLDS, SCALERS, RULES, Gate())
     assert policy.models == 8
     assert policy.actor["out"]["kernel"].shape == (8, 12, 3)
     assert np.array_equal(policy.center[:4], policy.center[4:])
-    single = fit_final("ppo", PARAMS, 1, PANEL, FOLDS, SCALERS, RULES, Gate())
+    single = fit_final(agent, PARAMS[agent], 1, PANEL, FOLDS, SCALERS, RULES, Gate())
     assert np.array_equal(single.actor["out"]["kernel"], policy.actor["out"]["kernel"][:4])
     assert single.gate_bound != policy.gate_bound
     assert set(policy.curves["seed"]) == {0, 1}
+
+
+def test_every_agent_is_exported_as_the_same_graph(agent):
+    policy = fit_final(agent, {**PARAMS[agent], **OTHER_PROGRAM[agent]}, 1, PANEL, FOLDS, SCALERS, RULES, Gate())
+    policy = dataclasses.replace(policy, gate_open=True)
+    model = export.to_onnx(policy)
+    decider = OnnxPolicy(model, export.policy_document(policy, model))
+    for held in policy.actions:
+        position = np.full(len(PANEL.dates), held)
+        target, preference = decider.run(PANEL.features, position)
+        expected, wanted = export.jax_targets(policy, PANEL.features, position)
+        assert np.array_equal(target, expected)
+        np.testing.assert_allclose(preference, wanted, atol=5e-6)

@@ -25,19 +25,22 @@ def test_the_base_layer_holds_every_default(tmp_path):
     path = tmp_path / "default.yaml"
     path.write_text(default_yaml(), encoding="utf-8")
     found, expected = read_block(path, "base"), Settings().model_dump(mode="json")
-    for dimension in expected["search"]["space"]["ppo"].values():
-        del dimension["step"], dimension["choices"]  # left out where they are null
+    for space in expected["search"]["space"].values():
+        for dimension in space.values():
+            del dimension["step"], dimension["choices"]  # left out where they are null
     assert found == expected
     assert yaml.safe_load(default_yaml()).keys() == expected.keys()  # plain YAML for other readers too
 
 
 def test_the_base_layer_explains_every_key_with_its_unit():
     lines = default_yaml().splitlines()
-    keys = [i for i, line in enumerate(lines) if re.match(r" *[a-z_]+:", line) and "{type" not in line]
+    keys = [i for i, line in enumerate(lines) if re.match(r" *[a-z0-9_]+:", line) and "{type" not in line]
     unexplained = [lines[i] for i in keys if not lines[i - 1].lstrip().startswith("#")]
-    assert unexplained == ["    ppo:"]  # an agent's name in search.space, below the comment of space
+    names = [f"    {agent}:" for agent in Settings().search.space]
+    assert unexplained == names  # agents' names in search.space, below the comment of space
     text = default_yaml()
     assert "# Commission. [basis points of traded notional; >= 0; <= 1000]\n  commission: 3.0" in text
+    assert "# Agents that are searched, each with all the trials below. [each one of a2c, dqn, ppo]" in text
     for key in all_keys():  # of every kind of source
         assert re.search(rf"\b{key.rpartition('.')[2]}:", text), key
 

@@ -201,7 +201,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
             "evaluation: {sma_cross: [50, 20]}",
             "evaluation.sma_cross has the fast window 50, which is not below the slow window 20.",
         ),
-        ("search: {agents: [dqn]}", 'search.agents[0] must be ppo, but is "dqn".'),
+        ("search: {agents: [sac]}", 'search.agents[0] must be a2c, dqn or ppo, but is "sac".'),
+        ("search: {agents: [dqn, dqn]}", "search.agents names an agent twice."),
         (
             "market.commission: 3",
             "market.commission is not a key; write it as nested blocks, {market: {commission: ...}}",
@@ -235,6 +236,15 @@ def test_a_wrong_value_is_refused_in_one_sentence(repository, text, expected):
 def test_a_dimension_that_cannot_be_searched_is_refused(repository, dimension, expected):
     root = repository(experiments__mine=f"search: {{space: {{ppo: {{{dimension}}}}}}}")
     assert f"(experiment layer): search.space.ppo.{expected}" in sentence("mine", root=root)
+
+
+def test_the_space_of_an_agent_that_is_not_searched_is_not_used_and_that_of_no_agent_refused(repository):
+    text = "search: {agents: [a2c], space: {dqn: {discount: {low: 0.5}}}}"
+    loaded = load("mine", root=repository(experiments__mine=text))
+    assert loaded.settings.search.space["dqn"]["discount"].low == 0.5
+    assert block(loaded, "search.space.a2c") == block(load("quickstart", root=ROOT), "search.space.a2c")
+    found = sentence("mine", root=repository(experiments__mine="search: {agents: [a2c], space: {dqm: {}}}"))
+    assert "search.space.dqm is no agent; did you mean search.space.dqn?" in found
 
 
 def test_an_environment_may_set_logging_only(repository):

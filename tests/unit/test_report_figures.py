@@ -80,6 +80,36 @@ def test_learning_curves_show_every_seed_and_its_median_run(report):
     assert len(values(traces[0]["y"])) == 6 * 21  # 3 folds x 2 inner folds, each 20 updates and a gap
 
 
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    return read_tables(write_tables(tmp_path_factory.mktemp("several"), agents=("dqn", "ppo")))
+
+
+def test_marks_and_curves_of_several_agents_are_told_apart(several):
+    (traces,) = drawn(figures.trial_scores(several))
+    sharpe = several.scores[several.scores["metric"] == "sharpe"].dropna()
+    marks = [(x, y) for trace in traces for x, y in zip(trace["x"], values(trace["y"]), strict=True)]
+    held = zip(sharpe["agent"] + " " + sharpe["trial"].astype(str), sharpe["value"], strict=True)
+    assert sorted(marks) == sorted(held)
+    fragment = figures.learning_curves(several)
+    (traces,) = drawn(fragment)
+    medians = [trace for trace in traces if trace["name"].endswith("median run")]
+    curves = several.curves
+    rows = curves[(curves["agent"] == "dqn") & (curves["trial"] == 1) & (curves["seed"] == 0)]
+    np.testing.assert_allclose(values(medians[0]["y"]), rows.groupby("update")["reward"].median().to_numpy())
+    assert "the chosen trial dqn 1:" in fragment
+
+
+def test_a_greedy_agent_shows_its_loss_instead_of_its_entropy(report):
+    curves = report.curves.assign(entropy=0.0)
+    greedy = type(report)(**(vars(report) | {"curves": curves}))
+    (traces,) = drawn(figures.learning_curves(greedy))
+    rows = curves[(curves["trial"] == 1) & (curves["seed"] == 0)]
+    medians = [trace for trace in traces if trace["name"].endswith("median run")]
+    np.testing.assert_allclose(values(medians[1]["y"]), rows.groupby("update")["loss"].median().to_numpy())
+    assert "loss" in figures.learning_curves(greedy)
+
+
 def test_each_symbol_has_price_position_and_entries(report):
     found = drawn(figures.behaviour(report))
     assert len(found) == 2

@@ -102,6 +102,37 @@ def test_trials_stand_in_the_order_of_the_ranking_and_the_chosen_one_is_marked(r
     assert rate == [0.006, 0.003, 0.012, 0.009]
 
 
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    return read_tables(write_tables(tmp_path_factory.mktemp("several"), agents=("dqn", "ppo")))
+
+
+def test_trials_of_several_agents_are_told_apart(several):
+    rows = cells(tables.trials(several), "trials")
+    assert [row[0][0] for row in rows[:3]] == ["dqn 1 (chosen)", "ppo 1", "dqn 0"]
+    opened = several.lanes.groupby(["agent", "trial"])["gate_open"].sum()
+    assert opened["dqn"].tolist() != opened["ppo"].tolist()  # else the next line would show nothing
+    expected = [f"{opened[agent, t]} of 6" for t in (1, 0, 3, 2) for agent in ("dqn", "ppo")]
+    assert [row[3][0] for row in rows] == expected
+    assert len(rows[0]) == 8  # discount and learning_rate; what only differs between the agents was not searched
+    said = tables.question(several)
+    assert "dqn, ppo" in said
+    assert "16 trials, 8 of each agent, in 2 rounds" in said
+
+
+def test_a_parameter_that_an_agent_does_not_have_is_left_blank(several):
+    suggestions = [
+        {**s, "trials": [{**t, "params": t["params"] | {"clip": 0.1 * t["trial"]}} for t in s["trials"]]}
+        if s["agent"] == "ppo"
+        else s
+        for s in several.suggestions
+    ]
+    found = tables.trials(type(several)(**(vars(several) | {"suggestions": tuple(suggestions)})))
+    rows = cells(found, "trials")
+    assert len(rows[0]) == 9
+    assert [row[6][0] for row in rows[:2]] == ["", "0.1"]
+
+
 def test_purged_bars_stand_between_what_a_fold_learns_and_its_test(report):
     rows = cells(tables.folds(report), "folds")
     assert [(row[2][1], row[3][1], row[5][1]) for row in rows] == [(118, 2, 60), (178, 2, 60), (238, 2, 60)]

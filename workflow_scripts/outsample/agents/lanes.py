@@ -183,16 +183,17 @@ def _train(studio: Studio, lane: Lane, settings: dict[str, Any]) -> tuple[Progra
     return program, jobs, trained
 
 
-def _curves(lane: Lane, trained: Trained) -> pd.DataFrame:
+def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
     inner, update = np.indices(trained.reward.shape)
     return pd.DataFrame(
         {
+            "agent": agent,
             **_lane_columns(lane),
             "inner": inner.ravel().astype(np.int32),
             "update": update.ravel().astype(np.int32),
             **{name: np.asarray(getattr(trained, name), np.float64).ravel() for name in ("reward", "entropy", "loss")},
         }
-    ).astype({"trial": "int32", "fold": "int32", "seed": "int32"})
+    ).astype({"agent": "str", "trial": "int32", "fold": "int32", "seed": "int32"})
 
 
 def _lane_columns(lane: Lane) -> dict[str, int]:
@@ -253,15 +254,15 @@ def train_lanes(
         program, jobs, trained = _train(studio, lane, settings)
         actors = jax.tree.map(lambda x: x[None], trained.actor)
         by_fold[lane.fold].append((lane, studio.decide(program, studio.folds[lane.fold], actors, jobs)))
-        curves.append(_curves(lane, trained))
+        curves.append(_curves(agent, lane, trained))
     targets, gates = [], []
     for fold, decided in sorted(by_fold.items()):
         rows = studio.folds[fold]
         bounds = studio.gate_bounds(rows, np.stack([chosen for _, chosen in decided], axis=-1), gate)
         for (lane, chosen), bound in zip(decided, bounds, strict=True):
             targets.append(_test_targets(lane, rows, panel, chosen))
-            gates.append({**_lane_columns(lane), "gate_bound": bound, "gate_open": bound > 0})
-    lanes_frame = pd.DataFrame(gates).astype({"trial": "int32", "fold": "int32", "seed": "int32"})
+            gates.append({"agent": agent, **_lane_columns(lane), "gate_bound": bound, "gate_open": bound > 0})
+    lanes_frame = pd.DataFrame(gates).astype({"agent": "str", "trial": "int32", "fold": "int32", "seed": "int32"})
     keys = ["trial", "fold", "seed"]
     return LaneResults(
         targets=pd.concat(targets).sort_values([*keys, "symbol", "row"], kind="stable", ignore_index=True),
@@ -314,5 +315,5 @@ def fit_final(
         scale=np.tile(np.asarray(jobs.scale), (seeds, 1)),
         gate_bound=bound,
         gate_open=bound > 0,
-        curves=pd.concat([_curves(lane, trained) for lane, *_, trained in fits], ignore_index=True),
+        curves=pd.concat([_curves(agent, lane, trained) for lane, *_, trained in fits], ignore_index=True),
     )

@@ -1,28 +1,20 @@
-"""Proximal policy optimisation (Schulman et al. 2017) with generalised advantages (Schulman et al. 2016).
+"""Proximal policy optimisation (Schulman et al. 2017): several clipped steps on each rollout.
 
-One training run is one pure function. Numeric hyper-parameters are traced, so that one compiled program serves a
-search; the defaults are those that carried over to fresh data (see docs/training.md).
+The defaults are those that carried over to fresh data (see docs/training.md).
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
 
-from outsample.agents.network import Head, Params, row_outputs
-from outsample.agents.rollout import Rollout, SegmentBars, roll_out, segment_bars
-from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained, job_key
+from outsample.agents import actor_critic
+from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained
 from outsample.config.models import Ppo
 
 SETTINGS = Ppo
 STATIC = ("epochs", "minibatches", "passes", "segment", "torso", "units", "updates")
-_EPSILON = 1e-8
-_VALUE_WEIGHT = 0.5
 
 
 class Hyper(NamedTuple):
@@ -37,213 +29,6 @@ class Hyper(NamedTuple):
     reward_scale: jax.Array
 
 
-class Batch(NamedTuple):
-    """Decisions to learn from: n rows, each met in R passes."""
-
-    features: jax.Array  # [n, F]
-    position: jax.Array  # [n, R] index
-    action: jax.Array  # [n, R] index
-    log_probability: jax.Array  # [n, R] under the policy that acted
-    advantage: jax.Array  # [n, R] normalised
-    value_target: jax.Array  # [n, R]
-    weight: jax.Array  # [n, R] 1 or 0
-
-
-def advantages(
-    reward: jax.Array,
-    value: jax.Array,
-    next_value: jax.Array,
-    terminated: jax.Array,
-    valid: jax.Array,
-    discount: jax.Array | float,
-    gae_lambda: jax.Array | float,
-) -> jax.Array:
-    """Generalised advantage estimates A_t = d_t + discount * lambda * A_(t+1), d_t = r_t + discount * V_(t+1) - V_t.
-
-    The end of a segment truncates: V of the row after it still counts. Ruin terminates: V after it is 0.
-
-    Args (all [T, ...]):
-        reward: reward of step t.
-        value, next_value: V at the row of step t, and at the row after it.
-        terminated: ruined at step t.
-        valid: false for steps that do not exist; their advantage is 0.
-    Reference: Schulman et al. (2016), High-Dimensional Continuous Control Using Generalized Advantage Estimation,
-        eq. 16.
-    """
-    alive = 1.0 - terminated
-    delta = jnp.where(valid, reward + discount * alive * next_value - value, 0.0)
-
-    def backward(later: jax.Array, step: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        advantage = step[0] + discount * gae_lambda * step[1] * later
-        return advantage, advantage
-
-    carry = jnp.zeros_like(delta[0])
-    return jax.lax.scan(backward, carry, (delta, alive * valid), reverse=True, unroll=5)[1]
-
-
-def loss(
-    log_policy: jax.Array, value: jax.Array, batch: Batch, clip: jax.Array | float, entropy_weight: jax.Array | float
-) -> tuple[jax.Array, jax.Array]:
-    """Clipped surrogate loss + squared value error / 2 - entropy_weight * entropy, each the mean over valid decisions.
-
-    surrogate = -min(q A, clip(q, 1 - clip, 1 + clip) A), q = pi(a) / pi_old(a)
-
-    Args:
-        log_policy: [n, R, A] log-probabilities of the actions.
-        value: [n, R].
-    Returns: loss and mean entropy in nats.
-    Reference: Schulman et al. (2017), Proximal Policy Optimization Algorithms, eq. 7 and 9.
-    """
-    mean = _weighted_mean(batch.weight)
-    chosen = jnp.where(batch.action[..., None] == jnp.arange(log_policy.shape[-1]), log_policy, 0.0).sum(-1)
-    ratio = jnp.exp(chosen - batch.log_probability)
-    surrogate = jnp.minimum(ratio * batch.advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * batch.advantage)
-    entropy = mean(-(jnp.exp(log_policy) * log_policy).sum(-1))
-    error = mean((value - batch.value_target) ** 2)
-    return -mean(surrogate) + _VALUE_WEIGHT * error - entropy_weight * entropy, entropy
-
-
-def _weighted_mean(weight: jax.Array):  # type: ignore[no-untyped-def]
-    total = jnp.maximum(weight.sum(), 1.0)
-    return lambda x: (x * weight).sum() / total
-
-
 def train(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> Trained:
-    """Train one model on the segments of one job.
-
-    Each update rolls out every segment `passes` times, then takes epochs * minibatches steps of AdamW. Minibatches
-    are slices of an affine permutation of the rows, i -> (a i + b) mod n, which costs no sort.
-
-    Args:
-        program: static settings.
-        market: all bars of the panel; only the rows of the job's segments are read.
-        numbers: costs, traced.
-        hyper: hyper-parameters, traced.
-        job: seed, segments and scaler, traced.
-    """
-    bars = segment_bars(program, market, job, program["segment"])
-    key, key_init = jax.random.split(job_key(job))
-    params = _initial(program, bars.features.shape[-1], key_init)
-    optimiser = optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
-
-    def update(state: tuple[dict[str, Params], optax.OptState], key: jax.Array):  # type: ignore[no-untyped-def]
-        params, moments = state
-        key_rollout, key_order = jax.random.split(key)
-        batch, reward = _collect(program, numbers, hyper, bars, params, key_rollout)
-        params, moments, losses, entropies = _learn(program, hyper, optimiser, batch, params, moments, key_order)
-        finite = jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((params, losses))]).all()
-        return (params, moments), (reward, entropies.mean(), losses.mean(), finite)
-
-    keys = jax.random.split(key, program["updates"])
-    (params, _), curves = jax.lax.scan(update, (params, optimiser.init(params)), keys)
-    return Trained(params["actor"], params["critic"], *curves)
-
-
-def _heads(program: Program) -> tuple[Head, Head]:
-    positions = len(program.actions)
-    shape = {"positions": positions, "torso": program["torso"], "units": program["units"]}
-    return Head(outputs=positions, **shape), Head(outputs=1, **shape)
-
-
-def _initial(program: Program, n_features: int, key: jax.Array) -> dict[str, Params]:
-    features, position = jnp.zeros(n_features), jnp.array(0)
-    actor, critic = _heads(program)
-    key_actor, key_critic = jax.random.split(key)
-    return {
-        "actor": actor.init(key_actor, features, position)["params"],
-        "critic": critic.init(key_critic, features, position)["params"],
-    }
-
-
-def _collect(
-    program: Program, numbers: RuleNumbers, hyper: Hyper, bars: SegmentBars, params: dict[str, Params], key: jax.Array
-) -> tuple[Batch, jax.Array]:
-    """Roll out the policy and prepare its decisions, rows in the order of time; also the mean log return per bar."""
-    actor, critic = _heads(program)
-    logits = row_outputs(actor, params["actor"], bars.features[:-1])[:, :, None] + params["actor"]["table"]
-    log_policy = jax.nn.log_softmax(logits)  # [L, G, P, A]
-    rollout = roll_out(program, numbers, bars, log_policy, program["passes"], key)
-    value_row = row_outputs(critic, params["critic"], bars.features)  # [L+1, G, 1]
-    value_held = params["critic"]["table"][:, 0]
-    value = value_row[:-1] + value_held[rollout.position]
-    estimate = advantages(
-        hyper.reward_scale * rollout.log_return,
-        value,
-        value_row[1:] + value_held[rollout.action],
-        rollout.terminated,
-        rollout.valid,
-        hyper.discount,
-        hyper.gae_lambda,
-    )
-    mean = _weighted_mean(rollout.valid)
-    centre = mean(estimate)
-    spread = jnp.sqrt(mean((estimate - centre) ** 2))
-    batch = Batch(
-        features=bars.features[:-1],
-        position=rollout.position,
-        action=rollout.action,
-        log_probability=_acted(log_policy, rollout),
-        advantage=(estimate - centre) / (spread + _EPSILON),
-        value_target=estimate + value,
-        weight=rollout.valid.astype(jnp.float32),
-    )
-    rows = batch.features.shape[0] * batch.features.shape[1]
-    return jax.tree.map(lambda x: x.reshape(rows, x.shape[-1]), batch), mean(rollout.log_return)
-
-
-def _acted(log_policy: jax.Array, rollout: Rollout) -> jax.Array:
-    """Log-probability [L, G, R] of the actions taken, out of the table [L, G, P, A]."""
-    flat = log_policy.reshape(*log_policy.shape[:2], -1)
-    return jnp.take_along_axis(flat, rollout.position * log_policy.shape[-1] + rollout.action, axis=-1)
-
-
-def _learn(
-    program: Program,
-    hyper: Hyper,
-    optimiser: optax.GradientTransformation,
-    batch: Batch,
-    params: dict[str, Params],
-    moments: optax.OptState,
-    key: jax.Array,
-) -> tuple[dict[str, Params], optax.OptState, jax.Array, jax.Array]:
-    """The gradient steps of one update; also the loss and the entropy of each."""
-    actor, critic = _heads(program)
-    rows, epochs, minibatches = batch.features.shape[0], program["epochs"], program["minibatches"]
-    size = rows // minibatches
-    key_order, key_offset = jax.random.split(key)
-    order = _affine_order(key_order, rows, size)
-    shuffled = jax.tree.map(lambda x: x[order], batch)
-    offsets = jax.random.randint(key_offset, (epochs, 1), 0, rows) + size * jnp.arange(minibatches)
-
-    def objective(params: dict[str, Params], part: Batch) -> tuple[jax.Array, jax.Array]:
-        held = jax.nn.one_hot(part.position, len(program.actions))  # a product is faster than a gather's gradient
-        logits = row_outputs(actor, params["actor"], part.features)[:, None] + held @ params["actor"]["table"]
-        value = row_outputs(critic, params["critic"], part.features) + (held @ params["critic"]["table"])[..., 0]
-        return loss(jax.nn.log_softmax(logits), value, part, hyper.clip, hyper.entropy)
-
-    def step(state: tuple[dict[str, Params], optax.OptState], offset: jax.Array):  # type: ignore[no-untyped-def]
-        params, moments = state
-        part = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, size), shuffled)
-        (value, entropy), gradient = jax.value_and_grad(objective, has_aux=True)(params, part)
-        change, moments = optimiser.update(gradient, moments, params)
-        return (optax.apply_updates(params, change), moments), (value, entropy)
-
-    (params, moments), (losses, entropies) = jax.lax.scan(step, (params, moments), offsets.reshape(-1) % rows)
-    return params, moments, losses, entropies
-
-
-def _multipliers(rows: int) -> np.ndarray:
-    """Up to 64 numbers without a common divisor with `rows`, small enough that a * i + b stays below 2^32."""
-    largest = min(rows, 2**32 // rows - 1)
-    coprime = [a for a in range(1, largest + 1) if math.gcd(a, rows) == 1]
-    large = [a for a in coprime if a >= largest // 8]
-    return np.array(large)[np.linspace(0, len(large) - 1, min(64, len(large))).astype(int)]
-
-
-def _affine_order(key: jax.Array, rows: int, extra: int) -> jax.Array:
-    """A permutation of range(rows), continued by its first `extra` entries so that a slice can wrap around."""
-    key_a, key_b = jax.random.split(key)
-    multiplier = jax.random.choice(key_a, jnp.array(_multipliers(rows), jnp.uint32))
-    shift = jax.random.randint(key_b, (), 0, rows).astype(jnp.uint32)
-    index = jnp.arange(rows + extra, dtype=jnp.uint32) % rows
-    return (multiplier * index + shift) % rows
+    """Train one model; see `outsample.agents.actor_critic.train`."""
+    return actor_critic.train(program, market, numbers, hyper, job, hyper.clip)

@@ -14,7 +14,11 @@ from types import ModuleType
 
 from outsample.errors import TrainingError
 
-AGENTS: dict[str, str] = {"ppo": "outsample.agents.ppo"}
+AGENTS: dict[str, str] = {
+    "a2c": "outsample.agents.a2c",
+    "dqn": "outsample.agents.dqn",
+    "ppo": "outsample.agents.ppo",
+}
 
 
 def get_agent(name: str) -> ModuleType:

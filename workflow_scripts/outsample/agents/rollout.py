@@ -1,4 +1,6 @@
-"""Rollouts of a policy through the market: every segment at once, one sleeve for each segment and pass."""
+"""The market as training meets it: rollouts of a policy through all segments at once, one sleeve for each segment and
+pass, and the outcome of every pair of position and action at every bar.
+"""
 
 from __future__ import annotations
 
@@ -75,16 +77,41 @@ def roll_out(
         action = jnp.where(position[..., None] == jnp.arange(positions), choices, 0).sum(-1)
         after, result = accounting.step(jnp, sleeve, actions[action], fill[:, None], close[:, None], rules)
         ruin = result.ruined & ~sleeve.ruined
-        growth = jnp.where(result.ruined, 1.0, result.equity / equity)
-        log_return = jnp.where(ruin, RUIN_RETURN, jnp.log(growth))
+        log_return = _log_return(result, equity, ruin)
         return (after, result.equity, action), (position, action, log_return, ruin, ~sleeve.ruined)
 
-    target = actions[held]
-    equity = jnp.ones_like(target)
-    sleeve = accounting.start(jnp, equity)._replace(
-        cash=1 - target, units=target, target=target, borrowed=jnp.maximum(-target, 0)
-    )
+    sleeve = _holding(actions[held])
+    equity = jnp.ones_like(sleeve.cash)
     _, (position, action, log_return, ruin, alive) = jax.lax.scan(
         advance, (sleeve, equity, held), (choice, bars.fill, bars.close), unroll=_UNROLL
     )
     return Rollout(position, action, log_return, ruin, alive & bars.valid[..., None])
+
+
+def _holding(target: jax.Array) -> accounting.Sleeve:
+    """Sleeves of an equity of 1 at a close of 1 that hold just these targets."""
+    return accounting.start(jnp, jnp.ones_like(target))._replace(
+        cash=1 - target, units=target, target=target, borrowed=jnp.maximum(-target, 0)
+    )
+
+
+def _log_return(result: accounting.BarResult, equity: jax.Array, ruin: jax.Array) -> jax.Array:
+    growth = jnp.where(result.ruined, 1.0, result.equity / equity)
+    return jnp.where(ruin, RUIN_RETURN, jnp.log(growth))
+
+
+def pair_returns(program: Program, numbers: RuleNumbers, bars: SegmentBars) -> tuple[jax.Array, jax.Array]:
+    """Net log return and ruin of every decision that could be taken, [L, G, P, A] for position and action.
+
+    This is known beforehand only because a decision moves no price (a market without impact). A position counts as
+    exactly its target at the close before the decision, as the policy sees it; within a rollout a short that is kept
+    drifts from it. The sleeve's past is in nothing else.
+    """
+    actions = jnp.array(program.actions, jnp.float32)
+    before = jnp.concatenate([jnp.ones_like(bars.close[:1]), bars.close[:-1]])  # close at which step t is decided
+    fill, close = (price[..., None, None] / before[..., None, None] for price in (bars.fill, bars.close))
+    held, target = jnp.meshgrid(actions, actions, indexing="ij")  # [P, A]
+    shape = jnp.broadcast_shapes(fill.shape, held.shape)
+    sleeve = _holding(jnp.broadcast_to(held, shape))
+    _, result = accounting.step(jnp, sleeve, target, fill, close, market_rules(program, numbers))
+    return _log_return(result, jnp.ones(shape), result.ruined), result.ruined

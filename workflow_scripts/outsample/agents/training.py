@@ -57,10 +57,10 @@ class Job(NamedTuple):
 class Trained(NamedTuple):
     """The outcome of a training run: parameters and, for each of U updates, the learning curve."""
 
-    actor: Params
-    critic: Params
-    reward: jax.Array  # [U] mean net log return per bar of the rollout
-    entropy: jax.Array  # [U] nats
+    actor: Params  # of a `Head` with an output per action; the greedy policy takes the largest
+    critic: Params  # empty for an agent without one
+    reward: jax.Array  # [U] mean net log return per bar of the policy that acts
+    entropy: jax.Array  # [U] nats, 0 for a greedy policy
     loss: jax.Array  # [U]
     finite: jax.Array  # [U] bool, the parameters after the update and its losses
 

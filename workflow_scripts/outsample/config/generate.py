@@ -128,6 +128,8 @@ def _explained(field: FieldInfo) -> str:
         facts.append("one of " + ", ".join(map(str, choices)))
     facts += _bounds(field.metadata)
     for item in get_args(field.annotation)[:1]:  # of a list, all of one type
+        if get_origin(item) is Literal:
+            facts.append("each one of " + ", ".join(map(str, get_args(item))))
         facts += [f"each {bound}" for m in getattr(item, "__metadata__", ()) for bound in _bounds(m.metadata)]
     return f"{field.description} [{'; '.join(facts)}]" if facts else str(field.description)
 

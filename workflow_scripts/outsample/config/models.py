@@ -190,9 +190,54 @@ class Ppo(Block):
     reward_scale: float = key(100.0, "Factor on log returns; 1 makes PPO fail.", "1", gt=0)
 
 
+class A2c(Block):
+    """Advantage actor-critic; the defaults are those that carried over to fresh data (docs/training.md)."""
+
+    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "updates", "passes", "segment"})
+
+    torso: Literal["linear", "tanh"] = key("linear", "Policy and value network.", "-")
+    units: int = key(8, "Hidden units where torso is tanh.", "1", ge=1, le=1024)
+    updates: int = key(200, "Updates of one step each; fixed, no early stopping.", "1", ge=1)
+    passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
+    segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
+    learning_rate: float = key(1e-2, "Step size of AdamW.", "1", gt=0, le=1)
+    weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
+    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
+    gae_lambda: float = key(0.9, "Decay of the generalised advantage estimate.", "1", ge=0, le=1)
+    entropy: float = key(0.02, "Weight of the entropy bonus.", "1", ge=0, le=10)
+    reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
+
+
+class Dqn(Block):
+    """Deep Q-network; the defaults are those that carried over to fresh data (docs/training.md)."""
+
+    structural: ClassVar[frozenset[str]] = frozenset(
+        {"torso", "units", "updates", "steps", "batch", "segment", "double", "dueling", "n_step"}
+    )
+
+    torso: Literal["linear", "tanh"] = key("linear", "Network of the action values.", "-")
+    units: int = key(8, "Hidden units where torso is tanh.", "1", ge=1, le=1024)
+    updates: int = key(80, "Updates, each a point of the learning curve; fixed, no early stopping.", "1", ge=1)
+    steps: int = key(10, "Steps of AdamW of each update.", "1", ge=1)
+    batch: int = key(256, "Bars of each step.", "bars", ge=1)
+    segment: int = key(125, "Length of the segments into which the training bars are cut.", "bars", ge=2)
+    double: bool = key(
+        True, "The network that learns chooses the action that its slow copy values (double Q-learning).", "-"
+    )
+    dueling: bool = key(False, "Action values are the sum of a state's value and centred advantages.", "-")
+    n_step: int = key(1, "Steps of reward before the value is taken for the rest.", "bars", ge=1, le=100)
+    learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
+    weight_decay: float = key(0.1, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
+    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
+    target_rate: float = key(0.02, "Part of the way that the slow copy follows in each step.", "1", gt=0, le=1)
+    reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
+
+
 class Agents(Block):
     """Settings of each agent; a trial overrides those that the search names."""
 
+    a2c: A2c = Field(A2c(), description="Advantage actor-critic.", json_schema_extra={"unit": "-"})
+    dqn: Dqn = Field(Dqn(), description="Deep Q-network.", json_schema_extra={"unit": "-"})
     ppo: Ppo = Field(Ppo(), description="Proximal policy optimisation.", json_schema_extra={"unit": "-"})
 
 
@@ -249,7 +294,9 @@ class Dimension(Block):
 class Search(Block):
     """Hyper-parameter search: a fixed number of rounds; round r knows the scores of the rounds before it."""
 
-    agents: list[Literal["ppo"]] = key(["ppo"], "Agents that are searched.", "-", min_length=1)
+    agents: list[Literal["a2c", "dqn", "ppo"]] = key(
+        ["ppo"], "Agents that are searched, each with all the trials below.", "-", min_length=1
+    )
     sampler: Literal["tpe", "random"] = key("tpe", "Optuna sampler.", "-")
     rounds: int = key(2, "Rounds R.", "1", ge=1, le=1000)
     trials_per_round: int = key(
@@ -259,14 +306,27 @@ class Search(Block):
     seed: int = key(0, "Seed of the study.", "-", ge=0, le=_MAX_SEED)
     space: dict[str, dict[str, Dimension]] = key(
         {
+            "a2c": {
+                "learning_rate": {"type": "float", "low": 3e-3, "high": 3e-2, "log": True},
+                "weight_decay": {"type": "float", "low": 0.3, "high": 3.0, "log": True},
+                "discount": {"type": "float", "low": 0.8, "high": 0.97},
+                "entropy": {"type": "float", "low": 0.003, "high": 0.1, "log": True},
+            },
+            "dqn": {
+                "learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True},
+                "weight_decay": {"type": "float", "low": 0.03, "high": 1.0, "log": True},
+                "discount": {"type": "float", "low": 0.8, "high": 0.97},
+                "target_rate": {"type": "float", "low": 0.005, "high": 0.1, "log": True},
+            },
             "ppo": {
                 "learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True},
                 "weight_decay": {"type": "float", "low": 0.3, "high": 3.0, "log": True},
                 "discount": {"type": "float", "low": 0.8, "high": 0.97},
                 "entropy": {"type": "float", "low": 0.003, "high": 0.1, "log": True},
-            }
+            },
         },
-        "Search space of each agent: parameter -> dimension; null takes a dimension out.",
+        "Search space of each agent: parameter -> dimension; null takes a dimension out. That of an agent which is not "
+        "searched is not used.",
         "-",
     )
 
@@ -362,14 +422,14 @@ class Settings(Block):
         if start and self.data.end and start > self.data.end:
             raise refusal(("vault", "start"), f"{start} is after data.end {self.data.end}")
         for agent, dimensions in self.search.space.items():
-            if agent not in self.search.agents:
-                raise refusal(("search", "space", agent), "is no agent of search.agents", list(self.search.agents))
+            if agent not in Agents.model_fields:
+                raise refusal(("search", "space", agent), "is no agent", list(Agents.model_fields))
             for parameter, dimension in dimensions.items():
                 _check_dimension(getattr(self.agents, agent), agent, parameter, dimension)
         return self
 
 
-def _check_dimension(settings: Ppo, agent: str, parameter: str, dimension: Dimension) -> None:
+def _check_dimension(settings: A2c | Dqn | Ppo, agent: str, parameter: str, dimension: Dimension) -> None:
     """Refuse a dimension of a parameter that cannot be searched, or that reaches values which it does not take."""
     where, what = ("search", "space", agent, parameter), f"agents.{agent}.{parameter}"
     free = [name for name in type(settings).model_fields if name not in settings.structural]

@@ -78,11 +78,16 @@ TABLES: dict[str, TableSchema] = {
         _LANE | {"symbol": "string", "row": "int64", "target": "float64"}, ("trial", "fold", "seed", "symbol", "row")
     ),
     # One row a lane: the gate's bound (quantile of the bootstrapped mean validated return per bar) and its outcome.
-    "lanes": TableSchema(_LANE | {"gate_bound": "float64", "gate_open": "bool"}, ("trial", "fold", "seed")),
-    # Learning curves: mean net reward per bar (log return, rollout policy), entropy (nats) and loss of each update.
+    "lanes": TableSchema(
+        {"agent": "string"} | _LANE | {"gate_bound": "float64", "gate_open": "bool"}, ("agent", "trial", "fold", "seed")
+    ),
+    # Learning curves: mean net reward per bar (log return, of the policy that acts in training; of DQN's greedy one),
+    # entropy (nats; 0 of a greedy policy) and loss of each update.
     "curves": TableSchema(
-        _LANE | {"inner": "int32", "update": "int32", "reward": "float64", "entropy": "float64", "loss": "float64"},
-        ("trial", "fold", "seed", "inner", "update"),
+        {"agent": "string"}
+        | _LANE
+        | {"inner": "int32", "update": "int32", "reward": "float64", "entropy": "float64", "loss": "float64"},
+        ("agent", "trial", "fold", "seed", "inner", "update"),
     ),
     # The trial matrix of one agent and round: float64 replay of every lane's targets, each fold from flat to flat.
     # position: fraction of the sleeve's equity at the close; returns and cost: fractions of the equity one bar ago.

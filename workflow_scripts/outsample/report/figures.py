@@ -178,8 +178,10 @@ def fold_time_line(tables: Tables) -> Fragment:
 
 
 def trial_scores(tables: Tables) -> Fragment:
-    """Out-of-fold Sharpe ratio of every lane, by trial."""
-    rows = tables.scores[tables.scores["metric"] == "sharpe"].sort_values(["trial", "fold", "seed"])
+    """Out-of-fold Sharpe ratio of every lane, by trial; trials of several agents stand side by side, by name."""
+    rows = tables.scores[tables.scores["metric"] == "sharpe"].sort_values(["agent", "trial", "fold", "seed"])
+    if rows["agent"].nunique() > 1:
+        rows = rows.assign(trial=rows["agent"] + " " + rows["trial"].astype(str))
     undefined = int(rows["value"].isna().sum())
     if undefined == len(rows):
         return nothing(f"There is no Sharpe ratio to show: all {len(rows)} lanes stayed flat out of fold.")
@@ -197,6 +199,8 @@ def trial_scores(tables: Tables) -> Fragment:
             )
         )
     figure.update_xaxes(title_text="trial", zeroline=False, dtick=max(1, rows["trial"].nunique() // 20))
+    if rows["trial"].dtype.kind not in "iu":
+        figure.update_xaxes(type="category", categoryorder="array", categoryarray=rows["trial"].unique().tolist())
     figure.update_yaxes(title_text="Sharpe ratio, out of fold", zeroline=True)
     figure.update_layout(hovermode="closest")
     caption = (
@@ -207,10 +211,13 @@ def trial_scores(tables: Tables) -> Fragment:
 
 
 def learning_curves(tables: Tables) -> Fragment:
-    """Reward and entropy of the chosen trial's training runs, by update."""
-    rows = tables.curves[tables.curves["trial"] == tables.selection["trial"]]
+    """Reward and entropy (of a greedy policy, which has none, the loss) of the chosen trial's runs, by update."""
+    chosen = tables.selection
+    rows = tables.curves[(tables.curves["agent"] == chosen["agent"]) & (tables.curves["trial"] == chosen["trial"])]
+    name = chosen["trial"] if tables.curves["agent"].nunique() == 1 else f"{chosen['agent']} {chosen['trial']}"
+    second = ("entropy", "entropy (nats)") if rows["entropy"].any() else ("loss", "loss")
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    panels = (("reward", "reward per bar (log return)"), ("entropy", "entropy (nats)"))
+    panels = (("reward", "reward per bar (log return)"), second)
     for position, (seed, of_seed) in enumerate(rows.groupby("seed", sort=True)):
         color, dash = PALETTE[position % len(PALETTE)], DASHES[position % len(DASHES)]
         for row, (column, _) in enumerate(panels, start=1):
@@ -230,7 +237,7 @@ def learning_curves(tables: Tables) -> Fragment:
     figure.update_xaxes(title_text="update", row=2, col=1)
     runs_a_seed = len(rows.drop_duplicates(["fold", "inner"]))
     caption = (
-        f"Learning curves of the chosen trial {tables.selection['trial']}: thin lines are its {runs_a_seed} training "
+        f"Learning curves of the chosen trial {name}: thin lines are its {runs_a_seed} training "
         "runs of each seed (folds and inner folds), thick lines the median run. In sample: what is learnt here need "
         "not carry over."
     )

@@ -49,15 +49,16 @@ def question(tables: Tables) -> Fragment:
     """What the experiment asked: symbols, source, search, selection and final policy."""
     settings = tables.settings
     search, folds = settings["search"], settings["folds"]
-    trials = search["rounds"] * search["trials_per_round"]
+    trials, agents = search["rounds"] * search["trials_per_round"], search["agents"]
+    many = f"{trials * len(agents)} trials, {trials} of each agent," if len(agents) > 1 else f"{trials} trials"
     pairs: dict[str, Content] = {
         "Experiment": f"{tables.config['experiment']} (environment {tables.config['environment']})",
         "Symbols": f"{', '.join(tables.symbols)}; one pooled policy, a sleeve of 1/{len(tables.symbols)} each",
         "Bars": _source(settings["data"]["source"]),
-        "Agent": ", ".join(search["agents"]),
+        "Agent": ", ".join(agents),
         "Fill": FILLS[settings["market"]["fill"]],
         "Search": (
-            f"{trials} trials in {search['rounds']} rounds by {search['sampler']}, each trained on {folds['n_folds']} "
+            f"{many} in {search['rounds']} rounds by {search['sampler']}, each trained on {folds['n_folds']} "
             f"folds × {folds['inner_folds']} inner folds × {search['seeds']} seeds"
         ),
         "Selection arm": settings["selection"]["arm"],
@@ -200,15 +201,18 @@ def trials(tables: Tables) -> Fragment:
         for document in tables.suggestions
         for trial in document["trials"]
     }
-    names = sorted({name for _, trial in suggested.values() for name in trial["params"]})
-    varied = [n for n in names if len({repr(t["params"].get(n)) for _, t in suggested.values()}) > 1]
-    opened = tables.lanes.groupby("trial")["gate_open"].agg(["sum", "size"])
+    given: dict[tuple[str, str], set[str]] = {}
+    for (agent, _), (_, trial) in suggested.items():
+        for name, value in trial["params"].items():
+            given.setdefault((name, agent), set()).add(repr(value))
+    varied = sorted({name for (name, _), values in given.items() if len(values) > 1})
+    opened = tables.lanes.groupby(["agent", "trial"])["gate_open"].agg(["sum", "size"])
     rows: list[list[Content]] = []
     for place, ranked in enumerate(tables.selection["ranking"], start=1):
         round_, trial = suggested[(ranked["agent"], ranked["trial"])]
-        gate = opened.loc[ranked["trial"]]
+        gate = opened.loc[(ranked["agent"], ranked["trial"])]
         name = f"{ranked['agent']} {ranked['trial']}" + (" (chosen)" if _is_chosen(tables, ranked) else "")
-        values = [_parameter(trial["params"].get(parameter)) for parameter in varied]
+        values = [_parameter(trial["params"].get(parameter, "")) for parameter in varied]
         gates = f"{int(gate['sum'])} of {int(gate['size'])}"
         rows.append(
             [name, number(place, 0), number(ranked["score"]), gates, number(round_, 0), str(trial["origin"]), *values]

@@ -1,4 +1,4 @@
-"""Generalised advantages and the PPO loss in plain loops, written from the formulas of the papers."""
+"""Generalised advantages and the losses of PPO and A2C in plain loops, written from the formulas of the papers."""
 
 import math
 
@@ -23,15 +23,18 @@ def advantages(reward, value, next_value, terminated, valid, discount, gae_lambd
 
 
 def loss(logits, action, old_log_probability, advantage, value, value_target, weight, clip, entropy_weight):
-    """Lists over decisions -> (loss, entropy)."""
+    """Lists over decisions -> (loss, entropy); without a clip the surrogate is log pi(a) A."""
     surrogate = error = entropy = 0.0
     for i, row in enumerate(logits):
         shift = max(row)
         total = sum(math.exp(x - shift) for x in row)
         probabilities = [math.exp(x - shift) / total for x in row]
-        ratio = probabilities[action[i]] / math.exp(old_log_probability[i])
-        clipped = min(max(ratio, 1 - clip), 1 + clip)
-        surrogate += weight[i] * min(ratio * advantage[i], clipped * advantage[i])
+        if clip is None:
+            surrogate += weight[i] * math.log(probabilities[action[i]]) * advantage[i]
+        else:
+            ratio = probabilities[action[i]] / math.exp(old_log_probability[i])
+            clipped = min(max(ratio, 1 - clip), 1 + clip)
+            surrogate += weight[i] * min(ratio * advantage[i], clipped * advantage[i])
         error += weight[i] * (value[i] - value_target[i]) ** 2
         entropy -= weight[i] * sum(p * math.log(p) for p in probabilities)
     n = sum(weight)
