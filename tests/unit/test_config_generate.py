@@ -40,7 +40,7 @@ def test_the_base_layer_explains_every_key_with_its_unit():
     assert unexplained == names  # agents' names in search.space, below the comment of space
     text = default_yaml()
     assert "# Commission. [basis points of traded notional; >= 0; <= 1000]\n  commission: 3.0" in text
-    assert "# Agents that are searched, each with all the trials below. [each one of a2c, dqn, ppo]" in text
+    assert "# Agents that are searched, each with all the trials below. [each one of a2c, direct, dqn, ppo]" in text
     for key in all_keys():  # of every kind of source
         assert re.search(rf"\b{key.rpartition('.')[2]}:", text), key
 

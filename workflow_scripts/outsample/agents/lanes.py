@@ -176,9 +176,10 @@ def _train(studio: Studio, lane: Lane, settings: dict[str, Any]) -> tuple[Progra
     broken = np.argwhere(~np.asarray(trained.finite))
     if len(broken):
         inner, update = broken[0]
+        lower = " or ".join(name for name in ("learning_rate", "reward_scale") if name in settings)
         raise TrainingError(
             f"{_name(lane)} broke down: parameters or losses are not finite after update {update} of inner fold "
-            f"{inner}; lower learning_rate or reward_scale."
+            f"{inner}; lower {lower}."
         )
     return program, jobs, trained
 

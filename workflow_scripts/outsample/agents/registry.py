@@ -16,6 +16,7 @@ from outsample.errors import TrainingError
 
 AGENTS: dict[str, str] = {
     "a2c": "outsample.agents.a2c",
+    "direct": "outsample.agents.direct",
     "dqn": "outsample.agents.dqn",
     "ppo": "outsample.agents.ppo",
 }

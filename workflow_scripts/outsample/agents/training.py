@@ -38,7 +38,7 @@ class RuleNumbers(NamedTuple):
 
     cost_rate: jax.Array
     borrow_per_bar: jax.Array
-    grid: jax.Array
+    grid: jax.Array | None  # None takes targets as they are (accounting.to_grid)
     band: jax.Array
 
 

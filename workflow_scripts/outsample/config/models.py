@@ -190,6 +190,24 @@ class Ppo(Block):
     reward_scale: float = key(100.0, "Factor on log returns; 1 makes PPO fail.", "1", gt=0)
 
 
+class Direct(Block):
+    """Exact gradient of the net return; the defaults are those that carried over to fresh data (docs/training.md)."""
+
+    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "updates", "segment", "objective"})
+
+    torso: Literal["linear", "tanh"] = key("tanh", "Policy network.", "-")
+    units: int = key(4, "Hidden units where torso is tanh.", "1", ge=1, le=1024)
+    updates: int = key(200, "Gradient steps, each over every training bar; fixed, no early stopping.", "1", ge=1)
+    segment: int = key(125, "Length of a segment, which starts flat and which no gradient leaves.", "bars", ge=2)
+    objective: Literal["return", "sharpe"] = key(
+        "return",
+        "What is maximised: the mean net log return, or its Sharpe ratio (which decided worse, docs/training.md).",
+        "-",
+    )
+    learning_rate: float = key(1e-2, "Step size of AdamW.", "1", gt=0, le=1)
+    weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
+
+
 class A2c(Block):
     """Advantage actor-critic; the defaults are those that carried over to fresh data (docs/training.md)."""
 
@@ -237,6 +255,7 @@ class Agents(Block):
     """Settings of each agent; a trial overrides those that the search names."""
 
     a2c: A2c = Field(A2c(), description="Advantage actor-critic.", json_schema_extra={"unit": "-"})
+    direct: Direct = Field(Direct(), description="Exact gradient through the market.", json_schema_extra={"unit": "-"})
     dqn: Dqn = Field(Dqn(), description="Deep Q-network.", json_schema_extra={"unit": "-"})
     ppo: Ppo = Field(Ppo(), description="Proximal policy optimisation.", json_schema_extra={"unit": "-"})
 
@@ -294,7 +313,7 @@ class Dimension(Block):
 class Search(Block):
     """Hyper-parameter search: a fixed number of rounds; round r knows the scores of the rounds before it."""
 
-    agents: list[Literal["a2c", "dqn", "ppo"]] = key(
+    agents: list[Literal["a2c", "direct", "dqn", "ppo"]] = key(
         ["ppo"], "Agents that are searched, each with all the trials below.", "-", min_length=1
     )
     sampler: Literal["tpe", "random"] = key("tpe", "Optuna sampler.", "-")
@@ -311,6 +330,10 @@ class Search(Block):
                 "weight_decay": {"type": "float", "low": 0.3, "high": 3.0, "log": True},
                 "discount": {"type": "float", "low": 0.8, "high": 0.97},
                 "entropy": {"type": "float", "low": 0.003, "high": 0.1, "log": True},
+            },
+            "direct": {
+                "learning_rate": {"type": "float", "low": 3e-3, "high": 3e-2, "log": True},
+                "weight_decay": {"type": "float", "low": 0.3, "high": 3.0, "log": True},
             },
             "dqn": {
                 "learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True},
@@ -429,7 +452,7 @@ class Settings(Block):
         return self
 
 
-def _check_dimension(settings: A2c | Dqn | Ppo, agent: str, parameter: str, dimension: Dimension) -> None:
+def _check_dimension(settings: A2c | Direct | Dqn | Ppo, agent: str, parameter: str, dimension: Dimension) -> None:
     """Refuse a dimension of a parameter that cannot be searched, or that reaches values which it does not take."""
     where, what = ("search", "space", agent, parameter), f"agents.{agent}.{parameter}"
     free = [name for name in type(settings).model_fields if name not in settings.structural]

@@ -31,7 +31,9 @@ class MarketRules:
     cost_rate: float  # commission + slippage, fraction of the traded notional
     borrow_per_bar: float  # fraction of the short notional, per bar
     short_selling: bool
-    grid: float  # targets are multiples of it, fraction of equity
+    grid: (
+        float | None
+    )  # targets are multiples of it, fraction of equity; None, in training only, takes them as they are
     band: float  # drift from an unchanged target that triggers a trade, fraction of equity; 0 is never
     whole_shares: bool = False  # positions are whole raw shares, rounded towards 0; never traced
 
@@ -85,8 +87,10 @@ def fill_prices(open: Array, close: Array, rules: MarketRules) -> Array:
 def to_grid(xp: Any, target: Array, rules: MarketRules) -> Array:
     """The nearest multiple of the grid within [-1, 1], or within [0, 1] without short selling.
 
-    Halves round away from zero, in float32 as in float64: a relative 1e-6 below a half counts as a half. The
-    function leaves its own results unchanged for grids of 1e-5 or more.
+    Where the grid is None the target itself: rounding and limits have no gradient, so who trains by the gradient of
+    the account asks for allowed targets and goes without.
+    Halves round away from zero, in float32 as in float64: a relative 1e-6 below a half counts as a half. The function
+    leaves its own results unchanged for grids of 1e-5 or more.
 
     Args:
         target: signed fraction of equity, any shape; finite.
@@ -94,6 +98,8 @@ def to_grid(xp: Any, target: Array, rules: MarketRules) -> Array:
     >>> to_grid(np, np.array([-1.7, -0.125, 0.1, 0.3, 0.375]), rules).tolist()
     [-1.0, -0.25, 0.0, 0.25, 0.5]
     """
+    if rules.grid is None:
+        return target
     most = xp.floor((1.0 + _GRID_SLACK) / rules.grid)  # the largest multiple within 1
     multiple = xp.floor(xp.abs(target) / rules.grid * (1.0 + _GRID_SLACK) + 0.5)
     size = xp.minimum(xp.minimum(multiple, most) * rules.grid, 1.0)

@@ -1,0 +1,136 @@
+"""Direct reinforcement: the exact gradient of the net return through the market, recurrent in the own position.
+
+The policy is trained as a mixture: it holds a share of each action, and its position is their mean. The market is
+differentiable, so the gradient of what the mixture earns, after costs, is exact and nothing is sampled. Decisions are
+greedy (`outsample.agents.decide`), as those of every agent. One training run is one pure function.
+Reference: Moody and Saffell (2001), Learning to Trade via Direct Reinforcement.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from outsample.agents.network import Head, Params, row_outputs
+from outsample.agents.rollout import RUIN_RETURN, SegmentBars, segment_bars
+from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained, job_key, market_rules
+from outsample.config.models import Direct
+from outsample.market import accounting
+
+SETTINGS = Direct
+STATIC = ("objective", "segment", "torso", "units", "updates")
+_SCALE = 100.0  # of log returns, so that their gradients stand well above Adam's epsilon
+_LEAST_VARIANCE = 1e-8  # keeps the Sharpe ratio of a flat policy, and its gradient, finite
+_ASK_AGAIN = jnp.inf  # no target of a sleeve, so that every bar is a change of target
+_UNROLL = 5
+
+
+class Hyper(NamedTuple):
+    """The traced hyper-parameters, float32."""
+
+    learning_rate: jax.Array
+    weight_decay: jax.Array
+
+
+class Held(NamedTuple):
+    """What the mixture did in a pass over all segments."""
+
+    share: jax.Array  # [L, G, A] share of each action after the decision of step t
+    log_return: jax.Array  # [L, G] net log return from the close of step t to the next close
+    valid: jax.Array  # [L, G] bool: the decision is inside the segment and its sleeve was not ruined before
+
+
+def hold(program: Program, numbers: RuleNumbers, bars: SegmentBars, rows: jax.Array, table: jax.Array) -> Held:
+    """Let the mixture trade every segment from flat; differentiable in `rows` and `table`.
+
+        p_t = softmax(rows_t + p_(t-1) table),   target_t = sum over actions of p_t * action
+
+    The target goes through the market as it is, not rounded to the grid, and is asked for anew at every bar, so that
+    drift is traded back. The end of a segment truncates: nothing is closed and nothing flows on. Ruin ends a segment
+    with `RUIN_RETURN`, which has no gradient.
+
+    Args:
+        rows: [L, G, A] outputs of the network for each bar.
+        table: [A, A] outputs of each held position.
+    """
+    actions = jnp.array(program.actions, rows.dtype)
+    rules = market_rules(program, numbers._replace(grid=None))
+
+    def advance(state: tuple[accounting.Sleeve, jax.Array, jax.Array], bar: tuple[jax.Array, ...]):  # type: ignore[no-untyped-def]
+        sleeve, equity, share = state
+        row, fill, close = bar
+        share = jax.nn.softmax(row + (share[..., None] * table).sum(-2))  # a product would not be fused
+        target = (share * actions).sum(-1)
+        after, result = accounting.step(jnp, sleeve._replace(target=_ASK_AGAIN), target, fill, close, rules)
+        before = jnp.where(result.ruined, 1.0, equity)  # on both sides of the division: its gradient must be finite
+        log_return = jnp.log(jnp.where(result.ruined, 1.0, result.equity) / before)
+        ruin = result.ruined & ~sleeve.ruined
+        return (after, result.equity, share), (share, jnp.where(ruin, RUIN_RETURN, log_return), ~sleeve.ruined)
+
+    flat = jnp.broadcast_to(actions == 0, rows.shape[1:]).astype(rows.dtype)
+    equity = jnp.ones(rows.shape[1], rows.dtype)
+    state = (accounting.start(jnp, equity), equity, flat)
+    _, (share, log_return, alive) = jax.lax.scan(advance, state, (rows, bars.fill, bars.close), unroll=_UNROLL)
+    return Held(share, log_return, alive & bars.valid)
+
+
+def objective(name: str, log_return: jax.Array, valid: jax.Array) -> jax.Array:
+    """100 times the mean net log return a bar ("return"), or its ratio to the standard deviation ("sharpe").
+
+    Both are over all valid bars of all segments. The Sharpe ratio does not depend on the size of the position, so that
+    the mixture need not make up its mind, and greedy decisions, which take its largest share for the whole, trade
+    more than it does.
+
+    Args:
+        name: "return" or "sharpe".
+        log_return, valid: [L, G].
+    Reference: Moody and Saffell (2001), eq. 5 and 11; of the whole series, not the differential form of one bar.
+    """
+    mean = _mean_of(valid)
+    average = mean(log_return)
+    if name == "return":
+        return _SCALE * average
+    return average / jnp.sqrt(mean((log_return - average) ** 2) + _LEAST_VARIANCE)
+
+
+def _mean_of(valid: jax.Array):  # type: ignore[no-untyped-def]
+    total = jnp.maximum(valid.sum(), 1)
+    return lambda x: jnp.where(valid, x, 0.0).sum() / total
+
+
+def train(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> Trained:
+    """Train one policy by full-series gradient steps of AdamW; chance enters by the first weights of the torso only.
+
+    Args:
+        program: static settings.
+        market: bars and raw features of all rows; only those of the job's segments are read.
+        numbers: costs, traced.
+        hyper: hyper-parameters, traced.
+        job: seed, segments and scaler, traced.
+    Returns: the actor, and the learning curve of the mixture; there is no critic.
+    """
+    bars = segment_bars(program, market, job, program["segment"])
+    head = Head(len(program.actions), len(program.actions), program["torso"], program["units"])
+    params = head.init(job_key(job), bars.features[0, 0], jnp.array(0))["params"]
+    optimiser = optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
+
+    def loss(params: Params) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        rows = row_outputs(head, params, bars.features[:-1])
+        held = hold(program, numbers, bars, rows, params["table"])
+        mean = _mean_of(held.valid)
+        entropy = mean(jax.scipy.special.entr(held.share).sum(-1))
+        return -objective(program["objective"], held.log_return, held.valid), (mean(held.log_return), entropy)
+
+    def update(state: tuple[Params, Any], _: None):  # type: ignore[no-untyped-def]
+        params, moments = state
+        (value, (reward, entropy)), gradient = jax.value_and_grad(loss, has_aux=True)(params)
+        change, moments = optimiser.update(gradient, moments, params)
+        params = optax.apply_updates(params, change)
+        finite = jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((params, value))]).all()
+        return (params, moments), (reward, entropy, value, finite)
+
+    (params, _), curves = jax.lax.scan(update, (params, optimiser.init(params)), length=program["updates"])
+    return Trained(params, {}, *curves)
