@@ -61,6 +61,7 @@ def main(
         quality_document["simulated"],
         market.risk_free_rate,
         market.starting_equity,
+        description["actions"],
     )
     write_table(result.returns, returns, "returns")
     write_table(result.metrics, metrics, "metrics")

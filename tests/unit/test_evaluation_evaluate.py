@@ -1,5 +1,6 @@
 """The whole evaluation on small vaults whose answer is known."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from outsample.evaluation.benchmarks import SERIES
 from outsample.evaluation.evaluate import trial_returns
 from outsample.io.files import write_json, write_table
 from outsample.market.accounting import MarketRules
+from outsample.market.hindsight import best_in_hindsight
 from outsample.market.metrics import BENCHMARK_METRICS, METRICS
 from outsample.market.panel import Panel
 from outsample.selection.matrix import account
@@ -174,6 +176,25 @@ def test_the_moving_averages_know_the_warm_up_bars(holder: EvaluationResult) -> 
     asked = holder.returns.query("series == 'sma_cross' and symbol == 'B'")["target"].to_numpy()
     assert (asked[:-2] == above[:-2]).all()
     assert 0 < asked.mean() < 1
+
+
+def test_the_best_in_hindsight_is_a_bound_and_decides_nothing(oracle: EvaluationResult) -> None:
+    rows = oracle.metrics[oracle.metrics["series"] == "best_in_hindsight"]
+    assert set(rows["metric"]) == {"total_return"}
+    assert set(rows["symbol"]) == {"portfolio", *SYMBOLS}
+    assert rows[["lower", "upper"]].isna().all(axis=None)
+    best = {symbol: _value(oracle, "total_return", "best_in_hindsight", symbol) for symbol in ("portfolio", *SYMBOLS)}
+    assert best["portfolio"] == pytest.approx((best["A"] + best["B"]) / 2)
+    frame = _frame(0, 0.004, DEVELOPMENT, DEVELOPMENT + VAULT).query("symbol == 'A'")
+    found = best_in_hindsight(frame["open"].to_numpy(), frame["close"].to_numpy(), RULES)
+    assert best["A"] == pytest.approx(math.expm1(found.log_return))
+    for symbol, bound in best.items():
+        for series in SERIES:
+            assert bound > _value(oracle, "total_return", series, symbol)
+    long_only = _run(_constant(1.0), drift=0.004, skilled=True, actions=(0.0, 1.0))
+    assert _value(long_only, "total_return", "best_in_hindsight") < best["portfolio"]
+    assert "best_in_hindsight" not in set(oracle.returns["series"])
+    assert "hindsight" not in str(oracle.verdict)
 
 
 def test_a_later_look_needs_a_smaller_p(oracle: EvaluationResult) -> None:

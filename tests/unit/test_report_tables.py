@@ -69,6 +69,18 @@ def test_every_metric_of_every_series_is_the_one_of_the_table(report):
             assert (text == "undefined") == math.isnan(held)
 
 
+def test_the_best_in_hindsight_is_one_line_that_says_what_it_is(report, idle):
+    best, earned = (report.metric("total_return", series)["value"] for series in ("best_in_hindsight", "agent"))
+    line = str(tables.metrics(report)).partition('id="hindsight"')[2]
+    assert f"{100 * best:,.0f}\N{NO-BREAK SPACE}% total return" in line
+    share = f"{100 * math.log1p(earned) / math.log1p(best):.1f}".replace("-", "−")
+    assert f"of which the agent made {share}\N{NO-BREAK SPACE}%" in line
+    assert "Nobody could have earned it" in line
+    assert best > max(report.metric("total_return", series)["value"] for series in SERIES)
+    assert "best_in_hindsight" not in str(tables.cost_table(report))
+    assert "of which the agent made 0.0" in str(tables.metrics(idle))
+
+
 def test_the_interval_is_the_one_of_the_table(report):
     sharpe = next(row for row in cells(tables.metrics(report), "metrics") if row[0][0] == "Sharpe ratio")
     found = report.metric("sharpe")

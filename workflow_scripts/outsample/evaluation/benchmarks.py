@@ -5,14 +5,16 @@ All of them are targets, one for the close of each vault bar, that run through t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from outsample.market.accounting import MarketRules, simulate
+from outsample.market.hindsight import best_in_hindsight
 from outsample.market.metrics import sharpe_ratio
 from outsample.market.portfolio import portfolio_equity
 
@@ -20,6 +22,9 @@ Array = NDArray[np.float64]
 
 # In display order; the agent itself comes first.
 SERIES = ("agent", "buy_and_hold", "scaled_buy_and_hold", "sma_cross", "flat")
+
+# No series but a bound, in the table of metrics only: nobody could have earned it.
+HINDSIGHT = "best_in_hindsight"
 
 _ELEMENTS_AT_ONCE = 1_000_000  # bars times random agents in memory at a time
 
@@ -61,6 +66,22 @@ def sma_cross(bars: VaultBars, fast: int, slow: int) -> Array:
     closes = pd.Series(np.concatenate([bars.closes_before, bars.close]))
     above = closes.rolling(fast).mean() > closes.rolling(slow).mean()  # False where a mean is not known
     return above.to_numpy()[len(bars.closes_before) :].astype(np.float64)
+
+
+def hindsight_returns(bars: Mapping[str, VaultBars], rules: MarketRules, actions: Sequence[float]) -> dict[str, float]:
+    """Total return of the best sequence of targets of each symbol, and of the portfolio of these equal sleeves.
+
+    Whole shares are left out of account: the bound is of divisible ones.
+
+    Args:
+        actions: the agent's targets, fractions of equity.
+    Returns: symbol, or "portfolio", -> fraction of the equity at the start; NaN where no float can hold it.
+    """
+    divisible = replace(rules, whole_shares=False)
+    best = {symbol: best_in_hindsight(b.open, b.close, divisible, actions).log_return for symbol, b in bars.items()}
+    largest = np.log(np.finfo(np.float64).max)
+    returns = {symbol: math.expm1(found) if found < largest else math.nan for symbol, found in best.items()}
+    return {"portfolio": sum(returns.values()) / len(returns), **returns}
 
 
 def random_targets(targets: Array, n_bars: int, draws: int, generator: np.random.Generator) -> Array:

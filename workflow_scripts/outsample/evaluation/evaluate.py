@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +14,10 @@ from threadpoolctl import threadpool_limits
 from outsample.config.models import Evaluation
 from outsample.errors import DataError
 from outsample.evaluation.benchmarks import (
+    HINDSIGHT,
     SERIES,
     VaultBars,
+    hindsight_returns,
     percentile,
     random_agents,
     scaled_buy_and_hold,
@@ -70,6 +72,7 @@ def evaluate(
     simulated: bool,
     risk_free_rate: float = 0.0,
     starting_equity: float = 1.0,
+    actions: Sequence[float] = (-1.0, 0.0, 1.0),
 ) -> EvaluationResult:
     """Evaluate the agent's decisions on the vault, for each symbol and for the portfolio of their sleeves.
 
@@ -89,6 +92,7 @@ def evaluate(
         simulated: whether the bars are simulated; the verdict says so.
         risk_free_rate: per year.
         starting_equity: of all sleeves together, currency.
+        actions: the targets that the agent may ask for; the best in hindsight chooses among them.
     Raises: DataError where a symbol has fewer than 3 vault bars; ValueError where targets do not fit the bars.
     """
     with threadpool_limits(1, user_api="blas"):  # the last bit of a matrix product depends on the number of threads
@@ -102,6 +106,7 @@ def evaluate(
             look,
             simulated,
             starting_equity,
+            actions,
         )
 
 
@@ -115,6 +120,7 @@ def _evaluate(
     look: int,
     simulated: bool,
     starting_equity: float,
+    actions: Sequence[float],
 ) -> EvaluationResult:
     equity = starting_equity / len(bars)
     ledgers = {s: _replay(targets[s], of_symbol, rules, equity, settings) for s, of_symbol in bars.items()}
@@ -130,6 +136,8 @@ def _evaluate(
     )
     metrics = _metrics(ledgers, portfolio, trips, year, settings)
     verdict = _verdict(portfolio, activities, asked, metrics, drawn, portfolios, year, settings, look, simulated)
+    for symbol, best in hindsight_returns(bars, rules, actions).items():  # after the verdict, which must not know it
+        metrics[HINDSIGHT, symbol, "total_return"] = Estimate(best, *UNKNOWN)
     return EvaluationResult(
         returns=_returns(ledgers, portfolio, bars),
         metrics=_metrics_table(metrics),

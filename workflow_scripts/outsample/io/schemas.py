@@ -136,7 +136,8 @@ TABLES: dict[str, TableSchema] = {
         },
         ("series", "symbol", "date"),
     ),
-    # Value of each metric (outsample.market.metrics.METRICS) and its interval; null where undefined.
+    # Value of each metric (outsample.market.metrics.METRICS) and its interval; null where undefined. One more
+    # series, best_in_hindsight, has the total return only: a bound that knows every bar and that nobody could earn.
     "metrics": TableSchema(
         {
             "series": "string",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -284,7 +285,31 @@ def metrics(tables: Tables) -> Fragment:
             [_label(metric), _value_of(tables, name, "agent", "portfolio"), _interval_of(tables, name), *others]
         )
     headers = ["metric", "agent", f"{percent(confidence, 0).text} interval", *(SERIES[name][0] for name in benchmarks)]
-    return table("metrics", headers, rows, "The portfolio on the vault, net of every cost")
+    shown_metrics = table("metrics", headers, rows, "The portfolio on the vault, net of every cost")
+    return join(shown_metrics, best_in_hindsight(tables))
+
+
+def best_in_hindsight(tables: Tables) -> Fragment:
+    """The line on the largest return that the agent's own positions could have made of the vault's bars."""
+    best = tables.metric("total_return", "best_in_hindsight")["value"]
+    return facts(
+        "hindsight",
+        {
+            "Best attainable in hindsight": (
+                f"{percent(best, 0).text} total return{_share_of_best(tables, best)}. Nobody could have earned it: it "
+                "is what the best sequence of the agent's positions would have made of these very bars, after the same "
+                "costs, had every price been known in advance. It is a bound, and evidence of nothing."
+            )
+        },
+    )
+
+
+def _share_of_best(tables: Tables, best: float) -> str:
+    """How much of it the agent made, where that can be said."""
+    earned = tables.metric("total_return")["value"]
+    if not (best > 0 and earned > -1):  # NaN included
+        return ""
+    return f", of which the agent made {percent(math.log1p(earned) / math.log1p(best)).text}, in log returns"
 
 
 def metrics_by_symbol(tables: Tables) -> Fragment:

@@ -1,0 +1,90 @@
+"""Speed of the agent `direct` on one pinned core: full-series gradient steps a second, and the time to compile.
+
+Usage: .venv/bin/python benchmarks/direct_speed.py [--bars 2000] [--features 20] [--repeat 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+
+from outsample.agents.runtime import configure_jax
+
+
+def training(bars: int, features: int, settings: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+    """A jitted training run of `direct` on a random walk, and its arguments: rows 0 .. bars, of which all but the last
+    take a decision."""
+    import jax
+    import jax.numpy as jnp
+
+    from outsample.agents import direct
+    from outsample.agents.segments import segments_needed, tile
+    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
+
+    draw = np.random.Generator(np.random.PCG64(0))
+    close = np.exp(np.cumsum(0.01 * draw.standard_normal(bars + 1)))
+    inputs = draw.standard_normal((bars + 1, features))
+    market = MarketArrays(*(jnp.asarray(x, jnp.float32) for x in (inputs, np.r_[1.0, close[:-1]], close)))
+    blocks, segment = [(0, bars + 1)], settings["segment"]
+    tiles = tile(blocks, segment, segments_needed(blocks, segment))
+    job = Job(
+        seed=jnp.uint32(0),
+        fold=jnp.int32(0),
+        inner=jnp.int32(0),
+        start=jnp.asarray(tiles.start),
+        length=jnp.asarray(tiles.length),
+        center=jnp.zeros(features),
+        scale=jnp.ones(features),
+    )
+    static = tuple((name, settings[name]) for name in sorted(direct.STATIC))
+    program = Program("direct", static, (-1, 0, 1), "next_open", short_selling=True)
+    hyper = direct.Hyper(*(jnp.float32(settings[name]) for name in direct.Hyper._fields))
+    numbers = RuleNumbers(*map(jnp.float32, (6e-4, 4e-5, 0.01, 0.0)))
+    return jax.jit(direct.train, static_argnums=0), (program, market, numbers, hyper, job)
+
+
+def compiled_in(train: Any, arguments: tuple[Any, ...]) -> tuple[Any, float]:
+    """The compiled training, and the seconds which tracing and compiling took."""
+    begin = time.perf_counter()
+    program = train.lower(*arguments).compile()
+    return program, time.perf_counter() - begin
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bars", type=int, default=2000)
+    parser.add_argument("--features", type=int, default=20)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    core = min(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    with tempfile.TemporaryDirectory() as cache:
+        configure_jax(cache)
+        import jax
+
+        from outsample.config.models import Direct
+
+        settings = Direct().model_dump()
+        train, arguments = training(options.bars, options.features, settings)
+        program, cold = compiled_in(train, arguments)
+        jax.clear_caches()
+        _, cached = compiled_in(train, arguments)
+        speeds = []
+        for _ in range(options.repeat + 1):  # the first run warms up and is left out
+            begin = time.perf_counter()
+            jax.block_until_ready(program(*arguments[1:]))
+            speeds.append(settings["updates"] / (time.perf_counter() - begin))
+    rates = ", ".join(f"{speed:.0f}" for speed in speeds[1:])
+    print(f"direct, {options.bars} bars x {options.features} features, {settings['updates']} steps, core {core}")
+    print(f"full-series gradient steps a second: median {statistics.median(speeds[1:]):.0f} of {rates}")
+    print(f"compile: {cold:.1f} s cold, {cached:.1f} s from the cache")
+
+
+if __name__ == "__main__":
+    main()
