@@ -87,7 +87,7 @@ def test_lanes_that_do_not_exist_or_come_twice():
     _refused("asks for fold 7", lanes=[Lane(0, 7, 0, PARAMS)])
     _refused("fold -1 has no test rows", lanes=[Lane(0, -1, 0, PARAMS)])
     _refused("a seed must be in", lanes=[Lane(0, 0, -3, PARAMS)])
-    _refused("no agent named 'sac'; use one of a2c, dqn, ppo", agent="sac")
+    _refused("no agent named 'sac'; use one of a2c, direct, dqn, ppo", agent="sac")
 
 
 def test_scalers_that_cannot_scale():
