@@ -105,6 +105,7 @@ def drawn_policy(names, center, scale, seed: int = 0, gate_open: bool = True, mo
         actions=(-1, 0, 1),
         torso="linear",
         units=4,
+        layers=1,
         fill="next_open",
         seeds=2,
         actor={"out": {"kernel": normal(len(names), 3), "bias": normal(3)}, "table": 2 * normal(3, 3)},

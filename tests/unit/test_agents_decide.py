@@ -6,7 +6,7 @@ import numpy as np
 from outsample.agents.decide import decide_rows
 from outsample.agents.training import Program
 
-PROGRAM = Program("ppo", (("torso", "linear"), ("units", 1)), (-1, 0, 1), "next_open", True)
+PROGRAM = Program("ppo", (("layers", 1), ("torso", "linear"), ("units", 1)), (-1, 0, 1), "next_open", True)
 HOLD = np.eye(3, dtype=np.float32)  # +1 for the action that keeps the position
 
 

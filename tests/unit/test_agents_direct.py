@@ -36,7 +36,7 @@ SHORT, LONG = (-1, 0, 1), (0, 1)
 
 
 def _program(actions=SHORT, **settings):
-    static = {"objective": "return", "segment": 6, "torso": "linear", "units": 3, "updates": 5} | settings
+    static = {"layers": 1, "objective": "return", "segment": 6, "torso": "linear", "units": 3, "updates": 5} | settings
     return Program("direct", tuple(sorted(static.items())), actions, "next_open", actions == SHORT)
 
 

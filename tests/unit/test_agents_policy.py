@@ -24,23 +24,26 @@ _SPEC.loader.exec_module(case)
 PANEL = case.panel({"A": case.planted(120, 1), "B": case.planted(80, 2)})
 
 
-def _policy(torso="linear", actions=(-1, 0, 1), gate_open=True, seed=0, models=8, units=4):
+def _policy(torso="linear", actions=(-1, 0, 1), gate_open=True, seed=0, models=8, units=4, layers=1):
     draw = np.random.Generator(np.random.PCG64(seed))
     features, count = len(PANEL.feature_names), len(actions)
 
     def normal(*shape):
         return draw.standard_normal((models, *shape)).astype(np.float32)
 
-    width = units if torso == "tanh" else features
+    width = features if torso == "linear" else units
     actor = {"out": {"kernel": normal(width, count), "bias": normal(count)}, "table": 2 * normal(count, count)}
-    if torso == "tanh":
+    if torso != "linear":
         actor["hidden"] = {"kernel": normal(features, units), "bias": normal(units)}
+        for deeper in range(layers - 1):
+            actor[f"deeper_{deeper}"] = {"kernel": normal(units, units), "bias": normal(units)}
     return FinalPolicy(
         agent="ppo",
         features=PANEL.feature_names,
         actions=actions,
         torso=torso,
         units=units,
+        layers=layers,
         fill="next_open",
         seeds=2,
         actor=actor,
@@ -62,18 +65,22 @@ def _preference_by_hand(policy, features, position):
     total = np.zeros((len(features), len(policy.actions)))
     for b in range(policy.models):
         x = (features - policy.center[b].astype(float)) / policy.scale[b].astype(float)
-        if policy.torso == "tanh":
-            hidden = policy.actor["hidden"]
-            x = np.tanh(x @ hidden["kernel"][b].astype(float) + hidden["bias"][b])
+        if policy.torso != "linear":
+            for name in ["hidden", *(f"deeper_{deeper}" for deeper in range(policy.layers - 1))]:
+                x = x @ policy.actor[name]["kernel"][b].astype(float) + policy.actor[name]["bias"][b]
+                x = np.tanh(x) if policy.torso == "tanh" else np.maximum(x, 0)
         logits = x @ policy.actor["out"]["kernel"][b].astype(float) + policy.actor["out"]["bias"][b]
         logits = logits + policy.actor["table"][b][[policy.actions.index(p) for p in position]]
         total += logits - logits.mean(-1, keepdims=True)
     return total / policy.models
 
 
-@pytest.mark.parametrize(("torso", "actions"), [("linear", (-1, 0, 1)), ("tanh", (-1, 0, 1)), ("linear", (0, 1))])
-def test_onnx_equals_jax_and_the_formula(torso, actions):
-    policy = _policy(torso, actions)
+@pytest.mark.parametrize(
+    ("torso", "layers", "actions"),
+    [("linear", 1, (-1, 0, 1)), ("tanh", 1, (-1, 0, 1)), ("linear", 1, (0, 1)), ("relu", 3, (-1, 0, 1))],
+)
+def test_onnx_equals_jax_and_the_formula(torso, layers, actions):
+    policy = _policy(torso, actions, layers=layers)
     decider = _decider(policy)
     for held in actions:
         position = np.full(len(PANEL.dates), held)

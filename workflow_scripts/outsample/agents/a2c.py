@@ -14,7 +14,7 @@ from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, T
 from outsample.config.models import A2c
 
 SETTINGS = A2c
-STATIC = ("passes", "segment", "torso", "units", "updates")
+STATIC = ("layers", "passes", "segment", "torso", "units", "updates")
 
 
 class Hyper(NamedTuple):

@@ -155,9 +155,7 @@ def train(
 
 
 def _heads(program: Program) -> tuple[Head, Head]:
-    positions = len(program.actions)
-    shape = {"positions": positions, "torso": program["torso"], "units": program["units"]}
-    return Head(outputs=positions, **shape), Head(outputs=1, **shape)
+    return program.head(len(program.actions)), program.head(1)
 
 
 def _initial(program: Program, n_features: int, key: jax.Array) -> dict[str, Params]:

@@ -7,7 +7,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from outsample.agents.network import Head, Params, centred, row_outputs
+from outsample.agents.network import Params, centred, row_outputs
 from outsample.agents.training import Program
 
 
@@ -34,8 +34,7 @@ def decide_rows(
         reset: [N] true where the position before the decision is flat.
     Returns: targets [N] int8; 0 where nothing is decided.
     """
-    positions = len(program.actions)
-    head = Head(outputs=positions, positions=positions, torso=program["torso"], units=program["units"])
+    head = program.head(len(program.actions))
 
     def of_seed(seed: Params) -> tuple[jax.Array, jax.Array]:
         def of_inner(model: tuple[Params, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:

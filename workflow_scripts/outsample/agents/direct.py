@@ -14,14 +14,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from outsample.agents.network import Head, Params, row_outputs
+from outsample.agents.network import Params, row_outputs
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars, segment_bars
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained, job_key, market_rules
 from outsample.config.models import Direct
 from outsample.market import accounting
 
 SETTINGS = Direct
-STATIC = ("objective", "segment", "torso", "units", "updates")
+STATIC = ("layers", "objective", "segment", "torso", "units", "updates")
 _SCALE = 100.0  # of log returns, so that their gradients stand well above Adam's epsilon
 _LEAST_VARIANCE = 1e-8  # keeps the Sharpe ratio of a flat policy, and its gradient, finite
 _ASK_AGAIN = jnp.inf  # no target of a sleeve, so that every bar is a change of target
@@ -113,7 +113,7 @@ def train(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: H
     Returns: the actor, and the learning curve of the mixture; there is no critic.
     """
     bars = segment_bars(program, market, job, program["segment"])
-    head = Head(len(program.actions), len(program.actions), program["torso"], program["units"])
+    head = program.head(len(program.actions))
     params = head.init(job_key(job), bars.features[0, 0], jnp.array(0))["params"]
     optimiser = optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
 

@@ -20,7 +20,7 @@ from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, T
 from outsample.config.models import Dqn
 
 SETTINGS = Dqn
-STATIC = ("batch", "double", "dueling", "n_step", "segment", "steps", "torso", "units", "updates")
+STATIC = ("batch", "double", "dueling", "layers", "n_step", "segment", "steps", "torso", "units", "updates")
 
 
 class Hyper(NamedTuple):
@@ -151,8 +151,7 @@ def train(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: H
 
 
 def _head(program: Program, extra: int = 0) -> Head:
-    positions = len(program.actions)
-    return Head(outputs=positions + extra, positions=positions, torso=program["torso"], units=program["units"])
+    return program.head(len(program.actions) + extra)
 
 
 def _outcomes(program: Program, numbers: RuleNumbers, hyper: Hyper, bars: SegmentBars, job: Job) -> Outcomes:

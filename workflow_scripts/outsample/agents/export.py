@@ -27,7 +27,7 @@ def preferences(policy: FinalPolicy, features: jax.Array, position: jax.Array) -
     Returns: [B, A].
     """
     positions = len(policy.actions)
-    head = Head(outputs=positions, positions=positions, torso=policy.torso, units=policy.units)
+    head = Head(outputs=positions, positions=positions, torso=policy.torso, units=policy.units, layers=policy.layers)
     scaled = (features[None] - policy.center[:, None]) / policy.scale[:, None]
     rows = centred(jax.vmap(lambda actor, x: row_outputs(head, actor, x))(policy.actor, scaled))
     table = centred(jnp.asarray(policy.actor["table"])).mean(0)

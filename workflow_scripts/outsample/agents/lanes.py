@@ -309,6 +309,7 @@ def fit_final(
         actions=program.actions,
         torso=program["torso"],
         units=program["units"],
+        layers=program["layers"],
         fill=rules.fill,
         seeds=seeds,
         actor=jax.tree.map(lambda x: np.asarray(x).reshape(models, *x.shape[2:]), actors),

@@ -33,18 +33,24 @@ class Head(nn.Module):
 
     outputs: int  # A of an actor, 1 of a critic
     positions: int  # P: positions that can be held, the same list as the actions
-    torso: str  # "linear" or "tanh"
-    units: int  # hidden units of a tanh torso
+    torso: str  # "linear", "tanh" or "relu"
+    units: int  # hidden units of each layer, unless the torso is linear
+    layers: int = 1  # hidden layers, unless the torso is linear
 
     def setup(self) -> None:
-        if self.torso == "tanh":
+        if self.torso != "linear":
             self.hidden = Affine(self.units, nn.initializers.lecun_normal())
+            self.deeper = [Affine(self.units, nn.initializers.lecun_normal()) for _ in range(self.layers - 1)]
         self.out = Affine(self.outputs, nn.initializers.zeros)
         self.table = self.param("table", nn.initializers.zeros, (self.positions, self.outputs))
 
     def rows(self, features: jax.Array) -> jax.Array:
         """Outputs [..., outputs] of scaled features [..., F], before the position is added."""
-        outputs: jax.Array = self.out(nn.tanh(self.hidden(features)) if self.torso == "tanh" else features)
+        if self.torso != "linear":
+            activation = nn.tanh if self.torso == "tanh" else nn.relu
+            for layer in (self.hidden, *self.deeper):
+                features = activation(layer(features))
+        outputs: jax.Array = self.out(features)
         return outputs
 
     def __call__(self, features: jax.Array, position: jax.Array) -> jax.Array:

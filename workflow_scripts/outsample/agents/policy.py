@@ -19,6 +19,7 @@ class FinalPolicy:
     actions: tuple[int, ...]  # targets, ascending; also the positions
     torso: str
     units: int
+    layers: int
     fill: str
     seeds: int
     actor: dict[str, Any]  # nested; leaves [B, ...] float32

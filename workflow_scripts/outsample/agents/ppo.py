@@ -14,7 +14,7 @@ from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, T
 from outsample.config.models import Ppo
 
 SETTINGS = Ppo
-STATIC = ("epochs", "minibatches", "passes", "segment", "torso", "units", "updates")
+STATIC = ("epochs", "layers", "minibatches", "passes", "segment", "torso", "units", "updates")
 
 
 class Hyper(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from outsample.agents.network import Params
+from outsample.agents.network import Head, Params
 from outsample.market.accounting import MarketRules
 
 
@@ -23,6 +23,11 @@ class Program:
 
     def __getitem__(self, name: str) -> Any:
         return dict(self.settings)[name]
+
+    def head(self, outputs: int) -> Head:
+        """The network with this number of outputs."""
+        positions = len(self.actions)
+        return Head(outputs, positions, torso=self["torso"], units=self["units"], layers=self["layers"])
 
 
 class MarketArrays(NamedTuple):

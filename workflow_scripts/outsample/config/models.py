@@ -171,11 +171,12 @@ class Ppo(Block):
 
     # Shape the compiled program, so no trial may change them.
     structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "updates", "epochs", "minibatches", "passes", "segment"}
+        {"torso", "units", "layers", "updates", "epochs", "minibatches", "passes", "segment"}
     )
 
-    torso: Literal["linear", "tanh"] = key("linear", "Policy and value network.", "-")
-    units: int = key(8, "Hidden units where torso is tanh.", "1", ge=1, le=1024)
+    torso: Literal["linear", "tanh", "relu"] = key("linear", "Policy and value network.", "-")
+    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
+    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
     updates: int = key(80, "Updates; fixed, no early stopping.", "1", ge=1)
     epochs: int = key(4, "Passes over a rollout in each update.", "1", ge=1)
     minibatches: int = key(4, "Minibatches of each pass.", "1", ge=1)
@@ -193,10 +194,11 @@ class Ppo(Block):
 class Direct(Block):
     """Exact gradient of the net return; the defaults are those that carried over to fresh data (docs/training.md)."""
 
-    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "updates", "segment", "objective"})
+    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "layers", "updates", "segment", "objective"})
 
-    torso: Literal["linear", "tanh"] = key("tanh", "Policy network.", "-")
-    units: int = key(4, "Hidden units where torso is tanh.", "1", ge=1, le=1024)
+    torso: Literal["linear", "tanh", "relu"] = key("tanh", "Policy network.", "-")
+    units: int = key(4, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
+    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
     updates: int = key(200, "Gradient steps, each over every training bar; fixed, no early stopping.", "1", ge=1)
     segment: int = key(125, "Length of a segment, which starts flat and which no gradient leaves.", "bars", ge=2)
     objective: Literal["return", "sharpe"] = key(
@@ -211,10 +213,11 @@ class Direct(Block):
 class A2c(Block):
     """Advantage actor-critic; the defaults are those that carried over to fresh data (docs/training.md)."""
 
-    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "updates", "passes", "segment"})
+    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "layers", "updates", "passes", "segment"})
 
-    torso: Literal["linear", "tanh"] = key("linear", "Policy and value network.", "-")
-    units: int = key(8, "Hidden units where torso is tanh.", "1", ge=1, le=1024)
+    torso: Literal["linear", "tanh", "relu"] = key("linear", "Policy and value network.", "-")
+    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
+    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
     updates: int = key(200, "Updates of one step each; fixed, no early stopping.", "1", ge=1)
     passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
     segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
@@ -230,11 +233,12 @@ class Dqn(Block):
     """Deep Q-network; the defaults are those that carried over to fresh data (docs/training.md)."""
 
     structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "updates", "steps", "batch", "segment", "double", "dueling", "n_step"}
+        {"torso", "units", "layers", "updates", "steps", "batch", "segment", "double", "dueling", "n_step"}
     )
 
-    torso: Literal["linear", "tanh"] = key("linear", "Network of the action values.", "-")
-    units: int = key(8, "Hidden units where torso is tanh.", "1", ge=1, le=1024)
+    torso: Literal["linear", "tanh", "relu"] = key("linear", "Network of the action values.", "-")
+    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
+    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
     updates: int = key(80, "Updates, each a point of the learning curve; fixed, no early stopping.", "1", ge=1)
     steps: int = key(10, "Steps of AdamW of each update.", "1", ge=1)
     batch: int = key(256, "Bars of each step.", "bars", ge=1)
