@@ -1,0 +1,85 @@
+"""Env steps per second of an agent of Outsample, learning included, in one process; prints one line of JSON.
+
+Usage: .venv/bin/python our_training.py AGENT BARS FEATURES STEPS [SEGMENTS LENGTH]   (by training_speed.py, pinned)
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+
+from outsample.agents.runtime import configure_jax
+
+# As peers/peer_training.py sets them for the other libraries.
+NETWORK = {"torso": "relu", "units": 64, "layers": 2}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "ppo": {"epochs": 4, "minibatches": 4, "passes": 1, "learning_rate": 1e-3},
+    "a2c": {"passes": 1, "learning_rate": 1e-3},
+    "dqn": {"batch": 64, "double": True, "dueling": True, "learning_rate": 1e-3},
+}
+STEPS_BETWEEN_GRADIENTS = 4  # of a DQN: env steps for each step of its optimiser
+
+
+def training(agent: str, bars: int, features: int, steps: int, segments: int, length: int):  # type: ignore[no-untyped-def]
+    """A jitted training run on a random walk, its arguments, and the env steps that it takes."""
+    import jax
+    import jax.numpy as jnp
+
+    from outsample.agents.registry import get_agent
+    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
+
+    module = get_agent(agent)
+    settings = module.SETTINGS().model_dump() | NETWORK | SETTINGS[agent] | {"segment": length}
+    if agent == "dqn":
+        updates = max(steps // (STEPS_BETWEEN_GRADIENTS * settings["steps"]), 1)
+        taken = updates * settings["steps"] * STEPS_BETWEEN_GRADIENTS
+    else:
+        updates = max(steps // (segments * length), 1)
+        taken = updates * segments * length
+    settings["updates"] = updates
+    draw = np.random.Generator(np.random.PCG64(0))
+    close = np.exp(np.cumsum(0.01 * draw.standard_normal(bars)))
+    inputs = draw.standard_normal((bars, features))
+    market = MarketArrays(*(jnp.asarray(x, jnp.float32) for x in (inputs, np.r_[1.0, close[:-1]], close)))
+    job = Job(
+        seed=jnp.uint32(0),
+        fold=jnp.int32(0),
+        inner=jnp.int32(0),
+        start=jnp.asarray(np.linspace(0, bars - length - 1, segments).astype(np.int32)),
+        length=jnp.full(segments, length, jnp.int32),
+        center=jnp.zeros(features),
+        scale=jnp.ones(features),
+    )
+    static = tuple((name, settings[name]) for name in sorted(module.STATIC))
+    program = Program(agent, static, (-1, 0, 1), "next_open", short_selling=True)
+    hyper = module.Hyper(*(jnp.float32(settings[name]) for name in module.Hyper._fields))
+    numbers = RuleNumbers(*map(jnp.float32, (6e-4, 4e-5, 0.01, 0.0)))
+    return jax.jit(module.train, static_argnums=0), (program, market, numbers, hyper, job), taken
+
+
+def main() -> None:
+    agent = sys.argv[1]
+    bars, features, steps, segments, length = map(int, (*sys.argv[2:5], *(sys.argv[5:7] or (16, 128))))
+    with tempfile.TemporaryDirectory() as cache:
+        configure_jax(cache)
+        import jax
+
+        begin = time.perf_counter()
+        train, arguments, taken = training(agent, bars, features, steps, segments, length)
+        jax.block_until_ready(train(*arguments))  # compiles
+        ready = time.perf_counter() - begin
+        begin = time.perf_counter()
+        jax.block_until_ready(train(*arguments))
+        seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"steps_per_second": taken / seconds, "ready_seconds": ready, "peak_mib": peak}))
+
+
+if __name__ == "__main__":
+    main()
