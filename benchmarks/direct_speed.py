@@ -10,6 +10,7 @@ import os
 import statistics
 import tempfile
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def training(bars: int, features: int, settings: dict[str, Any]) -> tuple[Any, t
 
     from outsample.agents import direct
     from outsample.agents.segments import segments_needed, tile
-    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
+    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, train
 
     draw = np.random.Generator(np.random.PCG64(0))
     close = np.exp(np.cumsum(0.01 * draw.standard_normal(bars + 1)))
@@ -46,7 +47,7 @@ def training(bars: int, features: int, settings: dict[str, Any]) -> tuple[Any, t
     program = Program("direct", static, (-1, 0, 1), "next_open", short_selling=True)
     hyper = direct.Hyper(*(jnp.float32(settings[name]) for name in direct.Hyper._fields))
     numbers = RuleNumbers(*map(jnp.float32, (6e-4, 4e-5, 0.01, 0.0)))
-    return jax.jit(direct.train, static_argnums=0), (program, market, numbers, hyper, job)
+    return jax.jit(partial(train, direct), static_argnums=0), (program, market, numbers, hyper, job)
 
 
 def compiled_in(train: Any, arguments: tuple[Any, ...]) -> tuple[Any, float]:

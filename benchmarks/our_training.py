@@ -10,6 +10,7 @@ import resource
 import sys
 import tempfile
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def training(agent: str, bars: int, features: int, steps: int, segments: int, le
     import jax.numpy as jnp
 
     from outsample.agents.registry import get_agent
-    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
+    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, train
 
     module = get_agent(agent)
     settings = module.SETTINGS().model_dump() | NETWORK | SETTINGS[agent] | {"segment": length}
@@ -60,7 +61,7 @@ def training(agent: str, bars: int, features: int, steps: int, segments: int, le
     program = Program(agent, static, (-1, 0, 1), "next_open", short_selling=True)
     hyper = module.Hyper(*(jnp.float32(settings[name]) for name in module.Hyper._fields))
     numbers = RuleNumbers(*map(jnp.float32, (6e-4, 4e-5, 0.01, 0.0)))
-    return jax.jit(module.train, static_argnums=0), (program, market, numbers, hyper, job), taken
+    return jax.jit(partial(train, module), static_argnums=0), (program, market, numbers, hyper, job), taken
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from outsample.agents.lanes import Lane, fit_final, train_lanes
 from outsample.agents.network import Head, row_outputs
 from outsample.agents.onnx import OnnxPolicy
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars
-from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
+from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, train
 from outsample.config.models import Direct, Gate
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
@@ -162,7 +162,7 @@ def _train(**settings):
         program,
         market,
         job,
-        direct.train(program, market, RuleNumbers(*map(jnp.float32, (6e-4, 0, 0.01, 0))), hyper, job),
+        train(direct, program, market, RuleNumbers(*map(jnp.float32, (6e-4, 0, 0.01, 0))), hyper, job),
     )
 
 
@@ -170,17 +170,16 @@ def _train(**settings):
 @pytest.mark.parametrize("name", ["return", "sharpe"])
 def test_each_switch_learns_what_it_says(torso, name):
     _, _, _, trained = _train(torso=torso, objective=name, updates=60)
-    assert trained.finite.all()
-    assert trained.critic == {}
+    assert trained.curve.finite.all()
     assert ("hidden" in trained.actor) == (torso == "tanh")
-    np.testing.assert_allclose(trained.entropy[0], np.log(3), atol=1e-5)
-    assert abs(trained.reward[0]) < 1e-6
+    np.testing.assert_allclose(trained.curve.entropy[0], np.log(3), atol=1e-5)
+    assert abs(trained.curve.reward[0]) < 1e-6
     if name == "return":
-        assert trained.reward[-1] > 0.005
-        np.testing.assert_allclose(trained.loss, -100 * trained.reward, rtol=1e-5, atol=1e-7)
+        assert trained.curve.reward[-1] > 0.005
+        np.testing.assert_allclose(trained.curve.loss, -100 * trained.curve.reward, rtol=1e-5, atol=1e-7)
     else:
-        assert trained.reward[-1] > 0
-        assert -3 < trained.loss[-1] < -0.5  # a Sharpe ratio a bar, negated
+        assert trained.curve.reward[-1] > 0
+        assert -3 < trained.curve.loss[-1] < -0.5  # a Sharpe ratio a bar, negated
 
 
 def test_the_actor_is_a_head_that_all_deciders_read():
@@ -196,7 +195,7 @@ def test_a_decay_shrinks_the_weights():
 
     def size(decay):
         hyper = direct.Hyper(jnp.float32(0.05), jnp.float32(decay))
-        actor = direct.train(_program(updates=40), market, numbers, hyper, job).actor
+        actor = train(direct, _program(updates=40), market, numbers, hyper, job).actor
         return float(jnp.abs(actor["out"]["kernel"]).sum())
 
     assert size(5.0) < 0.7 * size(0.0)

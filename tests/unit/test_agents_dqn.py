@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from outsample.agents import dqn
-from outsample.agents.lanes import Lane, Studio, _train_models
+from outsample.agents.lanes import Lane, Studio
+from outsample.agents.loop import train_models
 from outsample.agents.network import Head, row_outputs
 from outsample.config.models import Dqn
 from outsample.market.accounting import MarketRules
@@ -114,7 +115,7 @@ def _trained(log_returns, rules=RULES, **changes):
     settings = {**Dqn().model_dump(), "segment": 25, "weight_decay": 0.0, **changes}
     hyper = dqn.Hyper(*(jnp.float32(settings[name]) for name in dqn.Hyper._fields))
     jobs = studio.jobs(Lane(0, 0, 0, settings), settings["segment"])
-    trained = _train_models(studio.program(settings), studio.market, studio.numbers, hyper, jobs)
+    trained = train_models(studio.program(settings), studio.market, studio.numbers, hyper, jobs)
     params = jax.tree.map(lambda x: x[0], trained.actor)
     values = row_outputs(Head(P, P, "linear", 1), params, jnp.zeros(10)) + params["table"]
     return np.asarray(values), trained
@@ -134,9 +135,9 @@ def test_action_values_of_a_steady_rise_are_those_of_the_closed_form(changes):
     short = np.array([np.log(2 - np.exp(r)), 0.0, r])  # the return of each target, exactly
     expected = 100 * (short[None, :] - c * np.abs(held[None, :] - held[:, None]) + g * best[None, :])
     np.testing.assert_allclose(values, expected, atol=0.01)
-    assert trained.loss[0, -1] < 1e-3
-    assert trained.reward[0, -1] == pytest.approx(r, rel=0.05)  # flat to long costs once a segment
-    assert (np.asarray(trained.entropy) == 0).all()
+    assert trained.curve.loss[0, -1] < 1e-3
+    assert trained.curve.reward[0, -1] == pytest.approx(r, rel=0.05)  # flat to long costs once a segment
+    assert (np.asarray(trained.curve.entropy) == 0).all()
 
 
 def test_without_a_discount_the_value_is_the_reward():

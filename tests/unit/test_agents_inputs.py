@@ -27,10 +27,10 @@ PARAMS = {**Ppo().model_dump(), "segment": 30}
 
 @pytest.fixture(autouse=True)
 def _nothing_is_compiled(monkeypatch):
-    def refuse(*arguments):
+    def refuse(*arguments, **options):
         raise AssertionError("training was started")
 
-    monkeypatch.setattr("outsample.agents.lanes._train_models", refuse)
+    monkeypatch.setattr("outsample.agents.lanes.train_models", refuse)
 
 
 def _refused(match, lanes=None, panel=PANEL, folds=FOLDS, scalers=SCALERS, agent="ppo"):
@@ -44,7 +44,7 @@ def _refused(match, lanes=None, panel=PANEL, folds=FOLDS, scalers=SCALERS, agent
         ({"learning_rate": -1.0}, r"Trial 3, fold 0, seed 5 has learning_rate = -1.0: input should be greater than 0"),
         ({"clip": 1.0}, "clip = 1.0: input should be less than 1"),
         ({"updates": 0}, "updates = 0"),
-        ({"torso": "cubic"}, "torso = 'cubic': input should be 'linear' or 'tanh'"),
+        ({"torso": "cubic"}, "torso = 'cubic': input should be 'linear', 'tanh' or 'relu'"),
         ({"momentum": 0.9}, "momentum = 0.9"),
         ({"discount": float("nan")}, "discount = nan"),
     ],

@@ -12,7 +12,8 @@ import pytest
 
 from outsample.agents import export
 from outsample.agents.inputs import fold_rows
-from outsample.agents.lanes import Lane, Studio, _train_models, fit_final, train_lanes
+from outsample.agents.lanes import Lane, Studio, fit_final, train_lanes
+from outsample.agents.loop import train_models
 from outsample.agents.onnx import OnnxPolicy
 from outsample.config.models import Agents, Gate
 from outsample.errors import TrainingError
@@ -127,7 +128,7 @@ def _models(agent, panel):
     studio = Studio.open(agent, panel, FOLDS, SCALERS, RULES)
     hyper = studio.module.Hyper(*(jnp.float32(PARAMS[agent][name]) for name in studio.module.Hyper._fields))
     program = studio.program({**PARAMS[agent], **OTHER_PROGRAM[agent], "segment": 50})
-    return _train_models(program, studio.market, studio.numbers, hyper, studio.jobs(_lane(agent, 0, 0, 0), 50))
+    return train_models(program, studio.market, studio.numbers, hyper, studio.jobs(_lane(agent, 0, 0, 0), 50))
 
 
 @pytest.mark.parametrize("inner", [0, 2])

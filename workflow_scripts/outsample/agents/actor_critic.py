@@ -7,6 +7,7 @@ search. The one static switch is the clip of the probability ratio: with it the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax
@@ -16,7 +17,7 @@ import optax
 
 from outsample.agents.network import Head, Params, row_outputs
 from outsample.agents.rollout import Rollout, SegmentBars, roll_out, segment_bars
-from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained, job_key
+from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key
 
 _EPSILON = 1e-8
 _VALUE_WEIGHT = 0.5
@@ -120,38 +121,53 @@ def _weighted_mean(weight: jax.Array):  # type: ignore[no-untyped-def]
     return lambda x: (x * weight).sum() / total
 
 
-def train(
-    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job, clip: jax.Array | None
-) -> Trained:
-    """Train one model on the segments of one job.
+class State(NamedTuple):
+    """What one update hands to the next."""
 
-    Each update rolls out every segment `passes` times and then learns by AdamW: with a clip in epochs * minibatches
-    steps, without one in a single step of all decisions.
+    params: dict[str, Params]  # "actor" and "critic"
+    moments: optax.OptState
+
+
+def begin(
+    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
+) -> tuple[State, jax.Array]:
+    """The first state, and the random key of each update."""
+    key, key_init = jax.random.split(job_key(job))
+    params = _initial(program, market.features.shape[-1], key_init)
+    return State(params, _optimiser(hyper).init(params)), jax.random.split(key, program["updates"])
+
+
+def updater(
+    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job, clip: jax.Array | None
+) -> Callable[[State, jax.Array], tuple[State, Curve]]:
+    """The update: roll out every segment `passes` times, then learn by AdamW.
+
+    With a clip it learns in epochs * minibatches steps, without one in a single step of all decisions.
 
     Args:
-        program: static settings.
-        market: all bars of the panel; only the rows of the job's segments are read.
-        numbers: costs, traced.
-        hyper: hyper-parameters, traced.
-        job: seed, segments and scaler, traced.
         clip: of the probability ratio, traced; None is the plain policy gradient.
+        Others as in `outsample.agents.training.train`.
     """
     bars = segment_bars(program, market, job, program["segment"])
-    key, key_init = jax.random.split(job_key(job))
-    params = _initial(program, bars.features.shape[-1], key_init)
-    optimiser = optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
+    optimiser = _optimiser(hyper)
 
-    def update(state: tuple[dict[str, Params], optax.OptState], key: jax.Array):  # type: ignore[no-untyped-def]
+    def update(state: State, key: jax.Array) -> tuple[State, Curve]:
         params, moments = state
         key_rollout, key_order = jax.random.split(key)
         batch, reward = _collect(program, numbers, hyper, bars, params, key_rollout)
         params, moments, losses, entropies = _learn(program, hyper, clip, optimiser, batch, params, moments, key_order)
-        finite = jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((params, losses))]).all()
-        return (params, moments), (reward, entropies.mean(), losses.mean(), finite)
+        return State(params, moments), Curve(reward, entropies.mean(), losses.mean(), all_finite((params, losses)))
 
-    keys = jax.random.split(key, program["updates"])
-    (params, _), curves = jax.lax.scan(update, (params, optimiser.init(params)), keys)
-    return Trained(params["actor"], params["critic"], *curves)
+    return update
+
+
+def finish(program: Program, state: State) -> Params:
+    """The actor; the critic has done its work."""
+    return state.params["actor"]
+
+
+def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
+    return optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
 
 
 def _heads(program: Program) -> tuple[Head, Head]:

@@ -8,7 +8,8 @@ Reference: Moody and Saffell (2001), Learning to Trade via Direct Reinforcement.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ import optax
 
 from outsample.agents.network import Params, row_outputs
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars, segment_bars
-from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained, job_key, market_rules
+from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, market_rules
 from outsample.config.models import Direct
 from outsample.market import accounting
 
@@ -101,21 +102,29 @@ def _mean_of(valid: jax.Array):  # type: ignore[no-untyped-def]
     return lambda x: jnp.where(valid, x, 0.0).sum() / total
 
 
-def train(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> Trained:
-    """Train one policy by full-series gradient steps of AdamW; chance enters by the first weights of the torso only.
+class State(NamedTuple):
+    """What one update hands to the next."""
 
-    Args:
-        program: static settings.
-        market: bars and raw features of all rows; only those of the job's segments are read.
-        numbers: costs, traced.
-        hyper: hyper-parameters, traced.
-        job: seed, segments and scaler, traced.
-    Returns: the actor, and the learning curve of the mixture; there is no critic.
+    params: Params
+    moments: optax.OptState
+
+
+def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> tuple[State, None]:
+    """The first state; chance enters by the first weights of the torso only."""
+    features = jnp.zeros(market.features.shape[-1])
+    params = program.head(len(program.actions)).init(job_key(job), features, jnp.array(0))["params"]
+    return State(params, _optimiser(hyper).init(params)), None
+
+
+def updater(
+    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
+) -> Callable[[State, None], tuple[State, Curve]]:
+    """The update: a full-series gradient step of AdamW; the curve is that of the mixture.
+
+    Args: as in `outsample.agents.training.train`.
     """
     bars = segment_bars(program, market, job, program["segment"])
-    head = program.head(len(program.actions))
-    params = head.init(job_key(job), bars.features[0, 0], jnp.array(0))["params"]
-    optimiser = optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
+    head, optimiser = program.head(len(program.actions)), _optimiser(hyper)
 
     def loss(params: Params) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         rows = row_outputs(head, params, bars.features[:-1])
@@ -124,13 +133,19 @@ def train(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: H
         entropy = mean(jax.scipy.special.entr(held.share).sum(-1))
         return -objective(program["objective"], held.log_return, held.valid), (mean(held.log_return), entropy)
 
-    def update(state: tuple[Params, Any], _: None):  # type: ignore[no-untyped-def]
-        params, moments = state
-        (value, (reward, entropy)), gradient = jax.value_and_grad(loss, has_aux=True)(params)
-        change, moments = optimiser.update(gradient, moments, params)
-        params = optax.apply_updates(params, change)
-        finite = jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((params, value))]).all()
-        return (params, moments), (reward, entropy, value, finite)
+    def update(state: State, _: None) -> tuple[State, Curve]:
+        (value, (reward, entropy)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+        change, moments = optimiser.update(gradient, state.moments, state.params)
+        params = optax.apply_updates(state.params, change)
+        return State(params, moments), Curve(reward, entropy, value, all_finite((params, value)))
 
-    (params, _), curves = jax.lax.scan(update, (params, optimiser.init(params)), length=program["updates"])
-    return Trained(params, {}, *curves)
+    return update
+
+
+def finish(program: Program, state: State) -> Params:
+    """The actor."""
+    return state.params
+
+
+def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
+    return optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))

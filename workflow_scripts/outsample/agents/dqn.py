@@ -8,6 +8,7 @@ data (see docs/training.md).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ import optax
 
 from outsample.agents.network import Head, Params, row_outputs
 from outsample.agents.rollout import SegmentBars, pair_returns, segment_bars
-from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained, job_key
+from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key
 from outsample.config.models import Dqn
 
 SETTINGS = Dqn
@@ -113,41 +114,60 @@ def merged(params: Params, dueling: bool) -> Params:
     return {**params, "out": jax.tree.map(merge, params["out"]), "table": merge(params["table"])}
 
 
-def train(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> Trained:
-    """Train one model on the segments of one job, in updates * steps steps of AdamW.
+def begin(
+    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
+) -> tuple[State, jax.Array]:
+    """The first state, and the bars of every step of each update [U, steps, batch].
 
-    A step learns from all pairs of `batch` bars, drawn with replacement from the decisions of the segments. The slow
-    copy follows by target_rate of the way in each step (Polyak averaging).
+    They are drawn with replacement from the decisions of the segments.
+    """
+    key_init, key_draw = jax.random.split(job_key(job))
+    head = _head(program, extra=int(program["dueling"]))
+    params = head.init(key_init, jnp.zeros(market.features.shape[-1]), jnp.array(0))["params"]
+    left = _left(program, job).reshape(-1)
+    usable = jnp.nonzero(left > 0, size=len(left), fill_value=0)[0]
+    shape = (program["updates"], program["steps"], program["batch"])
+    draws = usable[jax.random.randint(key_draw, shape, 0, (left > 0).sum())]
+    return State(params, params, _optimiser(hyper).init(params)), draws
 
-    Args:
-        program: static settings.
-        market: all bars of the panel; only the rows of the job's segments are read.
-        numbers: costs, traced.
-        hyper: hyper-parameters, traced.
-        job: seed, segments and scaler, traced.
-    Returns: the action values as the actor; no critic.
+
+def updater(
+    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
+) -> Callable[[State, jax.Array], tuple[State, Curve]]:
+    """The update: `steps` steps of AdamW, each on all pairs of `batch` bars.
+
+    The slow copy follows by target_rate of the way in each step (Polyak averaging). The curve is that of the greedy
+    policy before the update.
+
+    Args: as in `outsample.agents.training.train`.
     """
     bars = segment_bars(program, market, job, program["segment"])
     outcomes = _outcomes(program, numbers, hyper, bars, job)
-    key_init, key_draw = jax.random.split(job_key(job))
-    head = _head(program, extra=int(program["dueling"]))
-    params = head.init(key_init, jnp.zeros(bars.features.shape[-1]), jnp.array(0))["params"]
-    optimiser = optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
-    usable = jnp.nonzero(outcomes.left > 0, size=len(outcomes.left), fill_value=0)[0]
-    shape = (program["updates"], program["steps"], program["batch"])
-    draws = usable[jax.random.randint(key_draw, shape, 0, (outcomes.left > 0).sum())]
+    optimiser = _optimiser(hyper)
 
     def step(state: State, rows: jax.Array) -> tuple[State, jax.Array]:
         return _learn(program, hyper, optimiser, outcomes, state, rows)
 
-    def update(state: State, rows: jax.Array):  # type: ignore[no-untyped-def]
+    def update(state: State, rows: jax.Array) -> tuple[State, Curve]:
         reward = _greedy_return(program, hyper, bars, outcomes, merged(state.params, program["dueling"]))
         state, losses = jax.lax.scan(step, state, rows)
-        finite = jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, losses))]).all()
-        return state, (reward, jnp.zeros(()), losses.mean(), finite)
+        return state, Curve(reward, jnp.zeros(()), losses.mean(), all_finite((state.params, losses)))
 
-    state, curves = jax.lax.scan(update, State(params, params, optimiser.init(params)), draws)
-    return Trained(merged(state.params, program["dueling"]), {}, *curves)
+    return update
+
+
+def finish(program: Program, state: State) -> Params:
+    """The action values, as the actor."""
+    return merged(state.params, program["dueling"])
+
+
+def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
+    return optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
+
+
+def _left(program: Program, job: Job) -> jax.Array:
+    """Decisions that each segment has left [L, G], the one at hand counted; 0 or less beyond its end."""
+    return job.length - jnp.arange(program["segment"])[:, None]
 
 
 def _head(program: Program, extra: int = 0) -> Head:
@@ -156,12 +176,11 @@ def _head(program: Program, extra: int = 0) -> Head:
 
 def _outcomes(program: Program, numbers: RuleNumbers, hyper: Hyper, bars: SegmentBars, job: Job) -> Outcomes:
     log_return, ruined = pair_returns(program, numbers, bars)
-    left = job.length - jnp.arange(len(bars.valid))[:, None]
 
     def flat(x: jax.Array) -> jax.Array:
         return x.reshape(-1, *x.shape[2:])
 
-    return Outcomes(flat(bars.features), hyper.reward_scale * flat(log_return), flat(ruined), flat(left))
+    return Outcomes(flat(bars.features), hyper.reward_scale * flat(log_return), flat(ruined), flat(_left(program, job)))
 
 
 def _learn(

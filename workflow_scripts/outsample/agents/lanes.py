@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from outsample.agents.decide import decide_rows
 from outsample.agents.gate import gate_bound, validated_returns
 from outsample.agents.inputs import FoldRows, check_features, check_span, checked_settings, fold_rows, scaler_arrays
+from outsample.agents.loop import train_models
 from outsample.agents.network import Params
 from outsample.agents.policy import FinalPolicy
 from outsample.agents.registry import get_agent
@@ -130,13 +130,6 @@ class Studio:
         return [gate_bound(np.ascontiguousarray(lane), gate) for lane in returns.T]
 
 
-@partial(jax.jit, static_argnums=0)
-def _train_models(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job) -> Trained:
-    train = get_agent(program.agent).train
-    trained: Trained = jax.lax.map(lambda job: train(program, market, numbers, hyper, job), jobs)
-    return trained
-
-
 def _name(lane: Lane) -> str:
     return f"Trial {lane.trial}, fold {lane.fold}, seed {lane.seed}"
 
@@ -172,27 +165,21 @@ def _train(studio: Studio, lane: Lane, settings: dict[str, Any]) -> tuple[Progra
     jobs = studio.jobs(lane, settings["segment"])
     traced = studio.module.Hyper._fields
     hyper = studio.module.Hyper(*(jnp.float32(settings[name]) for name in traced))
-    trained = _train_models(program, studio.market, studio.numbers, hyper, jobs)
-    broken = np.argwhere(~np.asarray(trained.finite))
-    if len(broken):
-        inner, update = broken[0]
-        lower = " or ".join(name for name in ("learning_rate", "reward_scale") if name in settings)
-        raise TrainingError(
-            f"{_name(lane)} broke down: parameters or losses are not finite after update {update} of inner fold "
-            f"{inner}; lower {lower}."
-        )
-    return program, jobs, trained
+    return program, jobs, train_models(program, studio.market, studio.numbers, hyper, jobs, lane=_name(lane))
 
 
 def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
-    inner, update = np.indices(trained.reward.shape)
+    inner, update = np.indices(trained.curve.reward.shape)
     return pd.DataFrame(
         {
             "agent": agent,
             **_lane_columns(lane),
             "inner": inner.ravel().astype(np.int32),
             "update": update.ravel().astype(np.int32),
-            **{name: np.asarray(getattr(trained, name), np.float64).ravel() for name in ("reward", "entropy", "loss")},
+            **{
+                name: np.asarray(getattr(trained.curve, name), np.float64).ravel()
+                for name in ("reward", "entropy", "loss")
+            },
         }
     ).astype({"agent": "str", "trial": "int32", "fold": "int32", "seed": "int32"})
 

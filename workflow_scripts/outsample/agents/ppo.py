@@ -5,13 +5,17 @@ The defaults are those that carried over to fresh data (see docs/training.md).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 
 from outsample.agents import actor_critic
-from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained
+from outsample.agents.actor_critic import State, begin, finish
+from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers
 from outsample.config.models import Ppo
+
+__all__ = ["SETTINGS", "STATIC", "Hyper", "begin", "finish", "updater"]
 
 SETTINGS = Ppo
 STATIC = ("epochs", "layers", "minibatches", "passes", "segment", "torso", "units", "updates")
@@ -29,6 +33,8 @@ class Hyper(NamedTuple):
     reward_scale: jax.Array
 
 
-def train(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> Trained:
-    """Train one model; see `outsample.agents.actor_critic.train`."""
-    return actor_critic.train(program, market, numbers, hyper, job, hyper.clip)
+def updater(
+    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
+) -> Callable[[State, jax.Array], tuple[State, Curve]]:
+    """The update; see `outsample.agents.actor_critic.updater`."""
+    return actor_critic.updater(program, market, numbers, hyper, job, clip=hyper.clip)

@@ -4,7 +4,7 @@ An agent is a module with
     SETTINGS: the Pydantic block of its hyper-parameters,
     STATIC: the names of those that change array shapes or the program,
     Hyper: a NamedTuple of all others, which are traced,
-    train(program, market, rules, hyper, job) -> Trained: one training run, a pure JAX function.
+    begin, updater, finish: what a training run is made of (outsample.agents.training.Agent), pure JAX functions.
 """
 
 from __future__ import annotations

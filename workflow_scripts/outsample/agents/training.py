@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 
 from outsample.agents.network import Head, Params
 from outsample.market.accounting import MarketRules
@@ -59,15 +60,59 @@ class Job(NamedTuple):
     scale: jax.Array  # [F]
 
 
+class Curve(NamedTuple):
+    """What one update reports; over a run, each has a leading axis [U]."""
+
+    reward: jax.Array  # mean net log return per bar of the policy that acts
+    entropy: jax.Array  # nats, 0 for a greedy policy
+    loss: jax.Array
+    finite: jax.Array  # bool, the parameters after the update and its losses
+
+
 class Trained(NamedTuple):
-    """The outcome of a training run: parameters and, for each of U updates, the learning curve."""
+    """The outcome of a training run."""
 
     actor: Params  # of a `Head` with an output per action; the greedy policy takes the largest
-    critic: Params  # empty for an agent without one
-    reward: jax.Array  # [U] mean net log return per bar of the policy that acts
-    entropy: jax.Array  # [U] nats, 0 for a greedy policy
-    loss: jax.Array  # [U]
-    finite: jax.Array  # [U] bool, the parameters after the update and its losses
+    curve: Curve  # [U]
+
+
+class Agent(Protocol):
+    """What a training run is made of: the module of an agent. All three are pure and traced.
+
+    A run is `begin`, U times what `updater` returns, and `finish`. The state holds everything that an update hands to
+    the next, so a run that is cut between two updates goes on in the same bits.
+    """
+
+    def begin(self, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Any:
+        """The first state, and what chance gives to each update: (state, inputs with a leading axis [U], or None)."""
+
+    def updater(self, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Any:
+        """The update: a function (state, input) -> (state, Curve)."""
+
+    def finish(self, program: Program, state: Any) -> Params:
+        """The actor of a state."""
+
+
+def train(agent: Agent, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Trained:
+    """A whole run as one function.
+
+    Args:
+        agent: the module of the agent.
+        program: static settings.
+        market: all bars of the panel; only the rows of the job's segments are read.
+        numbers: costs, traced.
+        hyper: the agent's `Hyper`, traced.
+        job: seed, segments and scaler, traced.
+    """
+    state, inputs = agent.begin(program, market, numbers, hyper, job)
+    update = agent.updater(program, market, numbers, hyper, job)
+    state, curve = jax.lax.scan(update, state, inputs, length=program["updates"])
+    return Trained(agent.finish(program, state), curve)
+
+
+def all_finite(tree: Any) -> jax.Array:
+    """Whether every number of every array is finite."""
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
 def market_rules(program: Program, numbers: RuleNumbers) -> MarketRules:

@@ -1,0 +1,130 @@
+"""The training loop of a lane: its updates in chunks, and between two chunks the guard, the callbacks, the checkpoint.
+
+A chunk is compiled once: its length divides the number of updates. Nothing that happens between chunks changes what is
+computed, so a run that was killed and goes on from its checkpoint ends in the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from outsample.agents.registry import get_agent
+from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, Trained
+from outsample.errors import TrainingError
+
+_CURVE_TYPES = (np.float32, np.float32, np.float32, np.bool_)
+_CHUNKS = 4  # at least so many chunks a run, where the number of updates allows it
+
+
+class Callback:
+    """What a user may watch; every method does nothing. Callbacks see numbers, and can change none."""
+
+    def on_update(self, lane: str, update: int, reward: float, entropy: float, loss: float) -> None:
+        """After a chunk: updates done, and its last update as the mean over the inner models (units as `Curve`)."""
+
+    def on_checkpoint(self, lane: str, update: int) -> None:
+        """After a checkpoint has been written."""
+
+    def on_end(self, lane: str, trained: Trained) -> None:
+        """After the last update; leaves have a leading axis [I] of inner models."""
+
+
+class Keeper(Protocol):
+    """Where lanes in progress are kept."""
+
+    def restore(self, lane: str, like: Any) -> tuple[int, Any] | None:
+        """Updates done of a lane, and its (state, curve), in the form of `like`; None where nothing is kept."""
+
+    def offer(self, lane: str, update: int, progress: Any) -> bool:
+        """Keep (state, curve) after so many updates if it is time; whether it was."""
+
+
+def chunk_length(updates: int) -> int:
+    """Largest divisor of the updates that makes at least four chunks, or one update where there are fewer.
+
+    >>> [chunk_length(updates) for updates in (80, 200, 6, 7, 2)]
+    [20, 50, 1, 1, 1]
+    """
+    return max(length for length in range(1, max(updates // _CHUNKS, 1) + 1) if updates % length == 0)
+
+
+@partial(jax.jit, static_argnums=0)
+def _begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job) -> Any:
+    agent = get_agent(program.agent)
+    return jax.lax.map(lambda job: agent.begin(program, market, numbers, hyper, job), jobs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _advance(
+    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job, states: Any, inputs: Any
+) -> tuple[Any, Curve]:
+    agent, length = get_agent(program.agent), chunk_length(program["updates"])
+
+    def of_model(model: tuple[Job, Any, Any]) -> tuple[Any, Curve]:
+        job, state, chunk = model
+        update = agent.updater(program, market, numbers, hyper, job)
+        return jax.lax.scan(update, state, chunk, length=length)
+
+    return jax.lax.map(of_model, (jobs, states, inputs))
+
+
+def train_models(
+    program: Program,
+    market: MarketArrays,
+    numbers: RuleNumbers,
+    hyper: Any,
+    jobs: Job,
+    *,
+    lane: str = "The run",
+    keeper: Keeper | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Trained:
+    """Train the inner models of one lane, jobs [I], by one compiled chunk of updates after the other.
+
+    Args:
+        program: static settings.
+        market, numbers, hyper: as in `outsample.agents.training.train`.
+        jobs: the jobs of the inner models, stacked [I].
+        lane: its name, for messages, callbacks and the keeper.
+        keeper: where the lane goes on from, and is kept; None is nowhere.
+        callbacks: called in their order.
+    Returns: leaves with a leading axis [I].
+    Raises: TrainingError where parameters or losses are not finite, naming the lane, the inner fold and the update.
+    """
+    updates, length = program["updates"], chunk_length(program["updates"])
+    state, inputs = _begin(program, market, numbers, hyper, jobs)
+    curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
+    kept = keeper.restore(lane, (state, curve)) if keeper else None
+    done, (state, curve) = kept or (0, (state, curve))
+    while done < updates:
+        chunk = jax.tree.map(lambda x, first=done: x[:, first : first + length], inputs)
+        state, latest = _advance(program, market, numbers, hyper, jobs, state, chunk)
+        latest = jax.tree.map(np.asarray, latest)
+        _refuse_broken(lane, latest, done, hyper._fields)
+        curve = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), curve, latest)
+        done += length
+        for callback in callbacks:
+            callback.on_update(lane, done, *(float(x[:, -1].mean()) for x in latest[:3]))
+        if keeper and done < updates and keeper.offer(lane, done, (state, curve)):
+            for callback in callbacks:
+                callback.on_checkpoint(lane, done)
+    trained = Trained(jax.vmap(partial(get_agent(program.agent).finish, program))(state), curve)
+    for callback in callbacks:
+        callback.on_end(lane, trained)
+    return trained
+
+
+def _refuse_broken(lane: str, curve: Curve, done: int, settings: Sequence[str]) -> None:
+    broken = np.argwhere(~curve.finite)
+    if len(broken):
+        inner, update = broken[np.argmin(broken[:, 1])]
+        lower = " or ".join(name for name in ("learning_rate", "reward_scale") if name in settings)
+        raise TrainingError(
+            f"{lane} broke down: parameters or losses are not finite after update {done + update} of inner fold "
+            f"{inner}; lower {lower}."
+        )
