@@ -216,3 +216,12 @@ def test_a_flat_sleeve_holds_cash_only():
     after, bar = step(np, sleeve, 0.0, 10.0, 11.0, FREE)
     assert_array_equal(after.cash, [1, 2])
     assert_array_equal(bar.traded, 0)
+
+
+def test_without_a_grid_targets_are_taken_as_they_are():
+    asked = np.array([-0.123456789, 0.0, 0.4])
+    assert to_grid(np, asked, rules(grid=None)) is asked
+    prices = np.array([10.0, 10.0, 11.0, 12.0, 12.0])
+    on_the_grid = np.array([0.25, -0.5, 0.75, 0.0, 0.0])
+    exact, rounded = (simulate(on_the_grid, prices, prices, rules(grid=grid, cost_rate=0.01)) for grid in (None, 0.25))
+    assert_array_equal(exact.equity, rounded.equity)
