@@ -5,12 +5,13 @@ def _best(values):
     return max(range(len(values)), key=lambda action: values[action])
 
 
-def td_target(reward, terminated, left, online, slow, start, discount, double):
+def td_target(reward, terminated, left, online, slow, start, discount, double, path=None):
     """The target of one decision (position, action) = `start`.
 
     reward, terminated: nested lists [n][P][A] of the steps at the rows 0 .. n-1 after the decision's.
     left: decisions that the segment has left, the first one counted.
     online, slow: [n + 1][P][A] action values at the rows 0 .. n.
+    path: actions that followed the first; None follows the greedy ones.
     """
     position, action = start
     total, factor = 0.0, 1.0
@@ -23,5 +24,5 @@ def td_target(reward, terminated, left, online, slow, start, discount, double):
         if row == len(reward) or row == left:
             chooser = online if double else slow
             return total + factor * slow[row][position][_best(chooser[row][position])]
-        action = _best(online[row][position])
+        action = _best(online[row][position]) if path is None else path[k]
     raise AssertionError("unreachable")

@@ -38,10 +38,10 @@ def _random_case(seed, n):
     return reward, draw.random((n, B, P, P)) < 0.15, draw.integers(1, n + 2, B), online, slow
 
 
-def _targets(reward, terminated, left, online, slow, discount, double):
+def _targets(reward, terminated, left, online, slow, discount, double, path=None):
     ends = left <= np.arange(1, len(reward) + 1)[:, None]
     arrays = map(jnp.asarray, (reward, terminated, ends, online[1:], slow[1:]))
-    return np.asarray(dqn.td_targets(*arrays, discount, double))
+    return np.asarray(dqn.td_targets(*arrays, discount, double, path))
 
 
 @pytest.mark.parametrize("double", [True, False])
@@ -53,6 +53,20 @@ def test_targets_equal_the_path_followed_step_by_step(seed, n, double):
     for b, p, a in itertools.product(range(B), range(P), range(P)):
         of_b = (array[:, b].tolist() for array in (reward, terminated))
         expected = reference.td_target(*of_b, left[b], online[:, b].tolist(), slow[:, b].tolist(), (p, a), 0.8, double)
+        assert found[b, p, a] == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_targets_follow_a_path_that_is_given(seed, n):
+    reward, terminated, left, online, slow = _random_case(seed, n)
+    draw = np.random.Generator(np.random.PCG64(seed + 100))
+    path, first = draw.integers(0, P, (n - 1, B)), draw.integers(0, P, (B, 2))
+    found = _targets(reward, terminated, left, online, slow, 0.8, True, jnp.asarray(path))
+    for b, (p, a) in enumerate(first):
+        of_b = (array[:, b].tolist() for array in (reward, terminated))
+        values = (array[:, b].tolist() for array in (online, slow))
+        expected = reference.td_target(*of_b, left[b], *values, (p, a), 0.8, True, path[:, b].tolist())
         assert found[b, p, a] == pytest.approx(expected, abs=2e-6)
 
 
@@ -124,7 +138,21 @@ def _trained(log_returns, rules=RULES, **changes):
 PROBE = {"updates": 120, "steps": 20, "learning_rate": 0.02, "target_rate": 0.05, "discount": 0.5}
 
 
-@pytest.mark.parametrize("changes", [{}, {"double": False}, {"n_step": 4}, {"dueling": True}], ids=str)
+SAMPLED = {"pairs": "sampled", "epsilon": 0.5, "batch": 64, "replay": 2000}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"double": False},
+        {"n_step": 4},
+        {"dueling": True},
+        SAMPLED,
+        {**SAMPLED, "prioritised": True, "dueling": True},
+    ],
+    ids=str,
+)
 def test_action_values_of_a_steady_rise_are_those_of_the_closed_form(changes):
     # Every bar rises by r: being long earns 100 r, and a change costs 100 c. The best is to go long and to stay, so
     # Q(p, a) = a r - c |a - p| + g (V(a)), V(1) = r / (1 - g), V(0) = V(1) - c, V(-1) = V(1) - 2 c  (all times 100).

@@ -10,7 +10,7 @@ import pytest
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, fit_final, train_lanes
 from outsample.agents.registry import AGENTS, get_agent
-from outsample.config.models import Agents, Gate, Ppo, Search
+from outsample.config.models import Agents, Dqn, Gate, Ppo, Search
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 
@@ -51,6 +51,11 @@ def _refused(match, lanes=None, panel=PANEL, folds=FOLDS, scalers=SCALERS, agent
 )
 def test_hyper_parameters_outside_their_domain(changes, match):
     _refused(match, lanes=[Lane(3, 0, 5, {**PARAMS, **changes})])
+
+
+def test_hyper_parameters_that_do_not_fit_together():
+    params = {**Dqn().model_dump(), "segment": 30, "prioritised": True}
+    _refused("Trial 3, fold 0, seed 5: prioritised needs `pairs: sampled`", [Lane(3, 0, 5, params)], agent="dqn")
 
 
 def test_a_missing_hyper_parameter():

@@ -51,7 +51,7 @@ def _of(frame, lane):
 # Changes of the program: for each agent its own.
 OTHER_PROGRAM = {
     "a2c": {"torso": "tanh", "units": 3},
-    "dqn": {"dueling": True, "n_step": 3},
+    "dqn": {"pairs": "sampled", "prioritised": True, "dueling": True, "n_step": 3},
     "ppo": {"torso": "relu", "units": 3, "layers": 2},
 }
 

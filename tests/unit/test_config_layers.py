@@ -202,6 +202,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
             "evaluation.sma_cross has the fast window 50, which is not below the slow window 20.",
         ),
         ("search: {agents: [sac]}", 'search.agents[0] must be a2c, direct, dqn or ppo, but is "sac".'),
+        (
+            "agents: {dqn: {prioritised: true}}",
+            "agents.dqn.prioritised needs `pairs: sampled`; all pairs of a bar are learnt from as they are.",
+        ),
         ("search: {agents: [dqn, dqn]}", "search.agents names an agent twice."),
         (
             "market.commission: 3",

@@ -2,8 +2,9 @@
 
 Q(features, position, action) = rows(features) + table[position], the form of an actor whose greedy action is taken.
 Decisions move no price (a market without impact), so the outcome of every pair is known at every bar: a step learns
-from all pairs of a batch of bars, and none has to be tried first. The defaults are those that carried over to fresh
-data (see docs/training.md).
+from all pairs of a batch of bars, and none has to be tried first. Where `pairs` is "sampled" it learns from decisions
+that walkers have tried, as one would have to in a market that answers. The defaults are those that carried over to
+fresh data (see docs/training.md).
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from outsample.agents import replay
 from outsample.agents.network import Head, Params, row_outputs
 from outsample.agents.rollout import SegmentBars, pair_returns, segment_bars
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key
 from outsample.config.models import Dqn
 
 SETTINGS = Dqn
-STATIC = ("batch", "double", "dueling", "layers", "n_step", "segment", "steps", "torso", "units", "updates")
+STATIC = (
+    *("batch", "layers", "segment", "steps", "torso", "units", "updates"),
+    *("double", "dueling", "n_step", "pairs", "prioritised", "replay"),
+)
 
 
 class Hyper(NamedTuple):
@@ -31,6 +36,9 @@ class Hyper(NamedTuple):
     weight_decay: jax.Array
     discount: jax.Array
     target_rate: jax.Array
+    epsilon: jax.Array
+    priority_exponent: jax.Array
+    priority_correction: jax.Array
     reward_scale: jax.Array
 
 
@@ -43,12 +51,20 @@ class Outcomes(NamedTuple):
     left: jax.Array  # [D] decisions that the segment has left, this one counted; 0 or less beyond its end
 
 
-class State(NamedTuple):
-    """What one step of training hands to the next."""
+class Network(NamedTuple):
+    """What one step of AdamW hands to the next."""
 
     params: Params
     slow: Params  # the slow copy
     moments: optax.OptState
+
+
+class Batch(NamedTuple):
+    """Decisions to learn from."""
+
+    row: jax.Array  # [B]
+    weight: jax.Array  # [B, P, A]; 0 of a pair that is not learnt from
+    path: jax.Array | None  # [n-1, B] actions that followed; None follows the greedy ones
 
 
 def td_targets(
@@ -59,11 +75,13 @@ def td_targets(
     slow: jax.Array,
     discount: jax.Array | float,
     double: bool,
+    path: jax.Array | None = None,
 ) -> jax.Array:
-    """Targets of n steps: y = r_0 + g C_1[a], C_k[p] = r_k[p, a_k] + g C_(k+1)[a_k], a_k greedy by `online`.
+    """Targets of n steps: y = r_0 + g C_1[a], C_k[p] = r_k[p, a_k] + g C_(k+1)[a_k].
 
-    C_k is the value V_k of its row where k = n or the segment ends before row k: the end truncates, and the value
-    still counts. Ruin terminates: nothing after it counts. V_k[p] is the largest of slow_k[p]; where `double`, it is
+    a_k is the greedy action of `online`, or that of the path, which is meant for the one pair that led to it. C_k is
+    the value V_k of its row where k = n or the segment ends before row k: the end truncates, and the value still
+    counts. Ruin terminates: nothing after it counts. V_k[p] is the largest of slow_k[p]; where `double`, it is
     slow_k[p] at the action that `online` prefers.
 
     Args (step k is taken at the k-th row from a decision; g is the discount):
@@ -71,6 +89,7 @@ def td_targets(
         ends: [n, B] whether the segment ends after step k.
         online, slow: [n, B, P, A] action values of both networks at rows 1 .. n.
         double: the switch, static.
+        path: [n-1, B] actions a_1 .. a_(n-1), or None.
     Returns: [B, P, A].
     Reference: van Hasselt, Guez and Silver (2016), Deep Reinforcement Learning with Double Q-learning, eq. 4; Sutton
         and Barto (2018), Reinforcement Learning, eq. 7.1.
@@ -80,7 +99,7 @@ def td_targets(
     value = _chosen(slow, greedy) if double else slow.max(-1)
     ahead = value[-1]
     for k in reversed(range(1, len(reward))):
-        action = greedy[k - 1]
+        action = greedy[k - 1] if path is None else jnp.broadcast_to(path[k - 1][:, None], ahead.shape)
         after = jnp.take_along_axis(ahead, action, axis=-1)
         went_on = _chosen(reward[k], action) + _chosen(alive[k], action) * after
         ahead = jnp.where(ends[k - 1][:, None], value[k - 1], went_on)
@@ -114,30 +133,39 @@ def merged(params: Params, dueling: bool) -> Params:
     return {**params, "out": jax.tree.map(merge, params["out"]), "table": merge(params["table"])}
 
 
+class Past(NamedTuple):
+    """What sampled decisions need to be remembered."""
+
+    walkers: replay.Walkers
+    memory: replay.Memory
+
+
+class State(NamedTuple):
+    """What one update hands to the next."""
+
+    network: Network
+    past: Past | None  # of sampled decisions
+
+
 def begin(
     program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
-) -> tuple[State, jax.Array]:
-    """The first state, and the bars of every step of each update [U, steps, batch].
-
-    They are drawn with replacement from the decisions of the segments.
-    """
+) -> tuple[State, tuple[jax.Array, ...]]:
+    """The first state, and the draws of each update."""
     key_init, key_draw = jax.random.split(job_key(job))
     head = _head(program, extra=int(program["dueling"]))
     params = head.init(key_init, jnp.zeros(market.features.shape[-1]), jnp.array(0))["params"]
-    left = _left(program, job).reshape(-1)
-    usable = jnp.nonzero(left > 0, size=len(left), fill_value=0)[0]
-    shape = (program["updates"], program["steps"], program["batch"])
-    draws = usable[jax.random.randint(key_draw, shape, 0, (left > 0).sum())]
-    return State(params, params, _optimiser(hyper).init(params)), draws
+    past, draws = (_sampled_draws if program["pairs"] == "sampled" else _bar_draws)(program, job, key_draw)
+    return State(Network(params, params, _optimiser(hyper).init(params)), past), draws
 
 
 def updater(
     program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
-) -> Callable[[State, jax.Array], tuple[State, Curve]]:
-    """The update: `steps` steps of AdamW, each on all pairs of `batch` bars.
+) -> Callable[[State, tuple[jax.Array, ...]], tuple[State, Curve]]:
+    """The update: `steps` steps of AdamW, each on `batch` bars or decisions.
 
-    The slow copy follows by target_rate of the way in each step (Polyak averaging). The curve is that of the greedy
-    policy before the update.
+    All pairs: of bars drawn with replacement. Sampled: one walker in each segment first takes `steps` decisions, which
+    replace the oldest of `replay`; then the batches are drawn from those. The slow copy follows by target_rate of the
+    way in each step (Polyak averaging). The curve is that of the greedy policy before the update.
 
     Args: as in `outsample.agents.training.train`.
     """
@@ -145,20 +173,31 @@ def updater(
     outcomes = _outcomes(program, numbers, hyper, bars, job)
     optimiser = _optimiser(hyper)
 
-    def step(state: State, rows: jax.Array) -> tuple[State, jax.Array]:
-        return _learn(program, hyper, optimiser, outcomes, state, rows)
+    def step(network: Network, batch: Batch) -> tuple[Network, tuple[jax.Array, jax.Array]]:
+        return _learn(program, hyper, optimiser, outcomes, network, batch)
 
-    def update(state: State, rows: jax.Array) -> tuple[State, Curve]:
-        reward = _greedy_return(program, hyper, bars, outcomes, merged(state.params, program["dueling"]))
-        state, losses = jax.lax.scan(step, state, rows)
-        return state, Curve(reward, jnp.zeros(()), losses.mean(), all_finite((state.params, losses)))
+    def update(state: State, draw: tuple[jax.Array, ...]) -> tuple[State, Curve]:
+        network, past = state
+        greedy = _greedy(program, bars, merged(network.params, program["dueling"]))
+        reward = _greedy_return(program, hyper, bars, outcomes, greedy)
+        if past is None:
+            batches = Batch(draw[0], jnp.ones((*draw[0].shape, *outcomes.reward.shape[1:])), None)
+            network, (losses, _) = jax.lax.scan(step, network, batches)
+        else:
+            past, place, batches = _recall(program, hyper, outcomes, job, past, greedy, *draw)
+            network, (losses, errors) = jax.lax.scan(step, network, batches)
+            if program["prioritised"]:
+                error = (errors * (batches.weight > 0)).sum((-2, -1))
+                past = Past(past.walkers, replay.reprioritise(past.memory, place, error, hyper.priority_exponent))
+        finite = all_finite((network.params, losses))
+        return State(network, past), Curve(reward, jnp.zeros(()), losses.mean(), finite)
 
     return update
 
 
 def finish(program: Program, state: State) -> Params:
     """The action values, as the actor."""
-    return merged(state.params, program["dueling"])
+    return merged(state.network.params, program["dueling"])
 
 
 def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
@@ -183,17 +222,65 @@ def _outcomes(program: Program, numbers: RuleNumbers, hyper: Hyper, bars: Segmen
     return Outcomes(flat(bars.features), hyper.reward_scale * flat(log_return), flat(ruined), flat(_left(program, job)))
 
 
+def _bar_draws(program: Program, job: Job, key: jax.Array) -> tuple[None, tuple[jax.Array, ...]]:
+    """Rows [updates, steps, batch] of all pairs; there is nothing to remember."""
+    left = _left(program, job).reshape(-1)
+    usable = jnp.nonzero(left > 0, size=len(left), fill_value=0)[0]
+    shape = (program["updates"], program["steps"], program["batch"])
+    return None, (usable[jax.random.randint(key, shape, 0, (left > 0).sum())],)
+
+
+def _sampled_draws(program: Program, job: Job, key: jax.Array) -> tuple[Past, tuple[jax.Array, ...]]:
+    """A past of random decisions; for each update the draws of the walkers, those of the batches, and its place."""
+    updates, steps, positions = program["updates"], program["steps"], len(program.actions)
+    slots = replay.slots_of(program["replay"], len(job.length), steps, program["n_step"])
+    key_past, key_walk, key_batch = jax.random.split(key, 3)
+    walk = jax.random.uniform(key_walk, (updates, steps, 3, len(job.length)))
+    batch = jax.random.uniform(key_batch, (updates, steps, program["batch"]))
+    return Past(*replay.start(job.length, slots, positions, key_past)), (walk, batch, jnp.linspace(0.0, 1.0, updates))
+
+
+def _recall(
+    program: Program,
+    hyper: Hyper,
+    outcomes: Outcomes,
+    job: Job,
+    past: Past,
+    greedy: jax.Array,
+    walk: jax.Array,
+    batch: jax.Array,
+    progress: jax.Array,
+) -> tuple[Past, jax.Array, Batch]:
+    """Take new decisions and recall batches of old ones: the past, their places [steps, batch], the batches.
+
+    The correction of the weights rises from priority_correction to 1 as the updates progress from 0 to 1.
+    """
+    positions, n_step = len(program.actions), program["n_step"]
+    ruined = outcomes.terminated.reshape(len(outcomes.left), -1)
+    choice = greedy.reshape(-1, positions)
+    walkers, row, pair = replay.explore(past.walkers, choice, ruined, job.length, hyper.epsilon, walk)
+    memory = replay.remember(past.memory, row, pair)
+    draw = replay.draw_by_priority if program["prioritised"] else replay.draw_uniform
+    place = draw(memory, batch, n_step)
+    decisions = replay.recall(memory, place, n_step, positions)
+    weight = jax.nn.one_hot(decisions.pair, positions**2).reshape(*place.shape, positions, positions)
+    if program["prioritised"]:
+        correction = hyper.priority_correction + (1 - hyper.priority_correction) * progress
+        weight = weight * replay.importance(decisions.priority, correction)[..., None, None]
+    return Past(walkers, memory), place, Batch(decisions.row, weight, jnp.moveaxis(decisions.path, 0, 1))
+
+
 def _learn(
     program: Program,
     hyper: Hyper,
     optimiser: optax.GradientTransformation,
     outcomes: Outcomes,
-    state: State,
-    rows: jax.Array,
-) -> tuple[State, jax.Array]:
-    """One step of AdamW on the decisions at rows [B]; also its loss."""
+    network: Network,
+    batch: Batch,
+) -> tuple[Network, tuple[jax.Array, jax.Array]]:
+    """One step of AdamW; also its loss and the errors Q - y [B, P, A]."""
     head, n_step, segments = _head(program), program["n_step"], len(outcomes.features) - len(outcomes.left)
-    ahead = rows + segments * jnp.arange(n_step + 1)[:, None]  # [n + 1, B]
+    ahead = batch.row + segments * jnp.arange(n_step + 1)[:, None]  # [n + 1, B]
     # Rows beyond the end of a segment are never asked for their value; they only must not leave the array.
     features = outcomes.features[jnp.minimum(ahead, len(outcomes.features) - 1)]
     now = jnp.minimum(ahead[:-1], len(outcomes.left) - 1)
@@ -205,27 +292,34 @@ def _learn(
     targets = td_targets(
         outcomes.reward[now],
         outcomes.terminated[now],
-        outcomes.left[rows] <= jnp.arange(1, n_step + 1)[:, None],
-        values(state.params, features[1:]),
-        values(state.slow, features[1:]),
+        outcomes.left[batch.row] <= jnp.arange(1, n_step + 1)[:, None],
+        values(network.params, features[1:]),
+        values(network.slow, features[1:]),
         hyper.discount,
         program["double"],
+        batch.path,
     )
 
-    def objective(params: Params) -> jax.Array:
-        return loss(values(params, features[0]), targets, jnp.ones_like(targets))
+    def objective(params: Params) -> tuple[jax.Array, jax.Array]:
+        found = values(params, features[0])
+        return loss(found, targets, batch.weight), found - targets
 
-    found, gradient = jax.value_and_grad(objective)(state.params)
-    change, moments = optimiser.update(gradient, state.moments, state.params)
-    params = optax.apply_updates(state.params, change)
-    slow = jax.tree.map(lambda s, p: s + hyper.target_rate * (p - s), state.slow, params)
-    return State(params, slow, moments), found
+    (found, error), gradient = jax.value_and_grad(objective, has_aux=True)(network.params)
+    change, moments = optimiser.update(gradient, network.moments, network.params)
+    params = optax.apply_updates(network.params, change)
+    slow = jax.tree.map(lambda s, p: s + hyper.target_rate * (p - s), network.slow, params)
+    return Network(params, slow, moments), (found, error)
 
 
-def _greedy_return(program: Program, hyper: Hyper, bars: SegmentBars, outcomes: Outcomes, plain: Params) -> jax.Array:
+def _greedy(program: Program, bars: SegmentBars, plain: Params) -> jax.Array:
+    """Greedy action of every row and position, [L, G, P]."""
+    return (row_outputs(_head(program), plain, bars.features[:-1])[:, :, None] + plain["table"]).argmax(-1)
+
+
+def _greedy_return(
+    program: Program, hyper: Hyper, bars: SegmentBars, outcomes: Outcomes, choice: jax.Array
+) -> jax.Array:
     """Mean net log return per bar of the greedy policy over the segments, each from flat."""
-    values = row_outputs(_head(program), plain, bars.features[:-1])[:, :, None] + plain["table"]
-    choice = values.argmax(-1)  # [L, G, P]
     positions = jnp.arange(len(program.actions))
 
     def advance(position: jax.Array, choices: jax.Array) -> tuple[jax.Array, jax.Array]:

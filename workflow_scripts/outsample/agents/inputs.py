@@ -162,6 +162,8 @@ def checked_settings(block: type[BaseModel], params: Mapping[str, Any], where: s
         settings = block.model_validate(dict(params))
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "refused":  # what does not fit together
+            raise TrainingError(f"{where}: {first['msg']}.") from error
         name = ".".join(str(part) for part in first["loc"])
         message = first["msg"][:1].lower() + first["msg"][1:]
         raise TrainingError(f"{where} has {name} = {first['input']!r}: {message}.") from error

@@ -233,7 +233,10 @@ class Dqn(Block):
     """Deep Q-network; the defaults are those that carried over to fresh data (docs/training.md)."""
 
     structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "layers", "updates", "steps", "batch", "segment", "double", "dueling", "n_step"}
+        {
+            *("torso", "units", "layers", "updates", "steps", "batch", "segment"),
+            *("double", "dueling", "n_step", "pairs", "replay", "prioritised"),
+        }
     )
 
     torso: Literal["linear", "tanh", "relu"] = key("linear", "Network of the action values.", "-")
@@ -248,11 +251,35 @@ class Dqn(Block):
     )
     dueling: bool = key(False, "Action values are the sum of a state's value and centred advantages.", "-")
     n_step: int = key(1, "Steps of reward before the value is taken for the rest.", "bars", ge=1, le=100)
+    pairs: Literal["all", "sampled"] = key(
+        "all", "Learn from all pairs of position and action of a bar, or from decisions that were tried.", "-"
+    )
+    replay: int = key(
+        10_000,
+        "Decisions that are remembered where pairs is sampled, at least those of one update.",
+        "1",
+        ge=1,
+        le=10_000_000,
+    )
+    epsilon: float = key(0.1, "Probability of a random decision where pairs is sampled.", "1", ge=0, le=1)
+    prioritised: bool = key(
+        False, "Remembered decisions are drawn in proportion to a power of their error; needs pairs: sampled.", "-"
+    )
+    priority_exponent: float = key(0.6, "That power; 0 is uniform.", "1", ge=0, le=2)
+    priority_correction: float = key(
+        0.4, "Exponent of the importance weights at the start of training; it ends at 1.", "1", ge=0, le=1
+    )
     learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
     weight_decay: float = key(0.1, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
     discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
     target_rate: float = key(0.02, "Part of the way that the slow copy follows in each step.", "1", gt=0, le=1)
     reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Dqn:
+        if self.prioritised and self.pairs == "all":
+            raise refusal("prioritised", "needs `pairs: sampled`; all pairs of a bar are learnt from as they are")
+        return self
 
 
 class Agents(Block):
