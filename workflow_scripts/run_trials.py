@@ -6,10 +6,13 @@ runtime.claim_core()
 runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 
 # ruff: noqa: E402
-from outsample.agents.lanes import Lane, train_lanes
+from outsample.agents.lanes import Lane, Watch, train_lanes
+from outsample.agents.loop import LogUpdates
+from outsample.agents.progress import ShardProgress
 from outsample.config.models import Gate, Market
 from outsample.errors import ConfigError
-from outsample.io import read_json, read_table, write_table
+from outsample.hashing import sha256_of
+from outsample.io import read_json, read_table, sha256_file, write_table
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -27,8 +30,26 @@ def shard_of(lanes, scatteritem):
 
 
 def main(
-    suggestions, development, spec, quality, folds, scalers, targets, lanes, curves, *, agent, scatteritem, settings
+    suggestions,
+    development,
+    spec,
+    quality,
+    folds,
+    scalers,
+    targets,
+    lanes,
+    curves,
+    *,
+    experiment,
+    agent,
+    round,
+    scatteritem,
+    settings,
+    code,
 ):
+    read = [suggestions, development, spec, quality, folds, scalers]
+    key = sha256_of({"read": [sha256_file(path) for path in read], "settings": settings, "code": code})
+    progress = ShardProgress(f"work/run_trials/{experiment}/{agent}/round_{round}/{scatteritem}", key)
     fold_table, calendar = read_table(folds, "folds"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
     tested = sorted(fold_table.loc[fold_table["part"] == "test", "fold"].unique().tolist())
@@ -46,10 +67,12 @@ def main(
         read_table(scalers, "scalers"),
         MarketRules.from_settings(Market(**settings["market"]), calendar["periods_per_year"]),
         Gate(**settings["gate"]),
+        Watch(progress, [LogUpdates()]),
     )
     write_table(results.targets, targets, "targets")
     write_table(results.lanes, lanes, "lanes")
     write_table(results.curves, curves, "curves")
+    progress.clear()
 
 
 if "snakemake" in globals():

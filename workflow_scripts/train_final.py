@@ -10,16 +10,37 @@ from pathlib import Path
 
 from outsample.agents.checkpoint import save
 from outsample.agents.export import policy_document, to_onnx
-from outsample.agents.lanes import fit_final
+from outsample.agents.lanes import Watch, fit_final
+from outsample.agents.loop import LogUpdates
+from outsample.agents.progress import ShardProgress
 from outsample.config.models import Gate, Market
-from outsample.io import read_json, read_table, write_json
+from outsample.hashing import sha256_of
+from outsample.io import read_json, read_table, sha256_file, write_json
 from outsample.io.files import replacing
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
 
-def main(selection, development, spec, quality, folds, scalers, onnx, policy, manifest, folder, *, settings):
+def main(
+    selection,
+    development,
+    spec,
+    quality,
+    folds,
+    scalers,
+    onnx,
+    policy,
+    manifest,
+    folder,
+    *,
+    experiment,
+    settings,
+    code,
+):
+    read = [selection, development, spec, quality, folds, scalers]
+    key = sha256_of({"read": [sha256_file(path) for path in read], "settings": settings, "code": code})
+    progress = ShardProgress(f"work/train_final/{experiment}", key)
     chosen, calendar = read_json(selection, "selection"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
     fitted = fit_final(
@@ -31,12 +52,14 @@ def main(selection, development, spec, quality, folds, scalers, onnx, policy, ma
         read_table(scalers, "scalers"),
         MarketRules.from_settings(Market(**settings["market"]), calendar["periods_per_year"]),
         Gate(**settings["gate"]),
+        Watch(progress, [LogUpdates()]),
     )
     model = to_onnx(fitted)
     with replacing(onnx) as temporary:
         Path(temporary).write_bytes(model)
     write_json(policy_document(fitted, model), policy, "policy")
     write_json(save(fitted, Path(folder)), manifest, "policy_manifest")
+    progress.clear()
 
 
 if "snakemake" in globals():

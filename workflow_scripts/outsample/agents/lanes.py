@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from outsample.agents.decide import decide_rows
 from outsample.agents.gate import gate_bound, validated_returns
 from outsample.agents.inputs import FoldRows, check_features, check_span, checked_settings, fold_rows, scaler_arrays
-from outsample.agents.loop import train_models
+from outsample.agents.loop import Callback, Keeper, train_models
 from outsample.agents.network import Params
 from outsample.agents.policy import FinalPolicy
 from outsample.agents.registry import get_agent
@@ -45,6 +45,17 @@ class Lane:
     fold: int
     seed: int
     params: Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What happens beside training: where lanes are kept, and who is told."""
+
+    keeper: Keeper | None = None
+    callbacks: Sequence[Callback] = ()
+
+
+_UNWATCHED = Watch()
 
 
 @dataclass(frozen=True)
@@ -156,7 +167,7 @@ def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, dict[str
     return checked
 
 
-def _train(studio: Studio, lane: Lane, settings: dict[str, Any]) -> tuple[Program, Job, Trained]:
+def _train(studio: Studio, lane: Lane, settings: dict[str, Any], watch: Watch) -> tuple[Program, Job, Trained]:
     """Train the inner-fold models of a lane.
 
     Raises: TrainingError where parameters or losses are not finite, naming the lane, the inner fold and the update.
@@ -165,7 +176,13 @@ def _train(studio: Studio, lane: Lane, settings: dict[str, Any]) -> tuple[Progra
     jobs = studio.jobs(lane, settings["segment"])
     traced = studio.module.Hyper._fields
     hyper = studio.module.Hyper(*(jnp.float32(settings[name]) for name in traced))
-    return program, jobs, train_models(program, studio.market, studio.numbers, hyper, jobs, lane=_name(lane))
+    trained = train_models(
+        *(program, studio.market, studio.numbers, hyper, jobs),
+        lane=_name(lane),
+        keeper=watch.keeper,
+        callbacks=watch.callbacks,
+    )
+    return program, jobs, trained
 
 
 def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
@@ -213,6 +230,7 @@ def train_lanes(
     scalers: pd.DataFrame,
     rules: MarketRules,
     gate: Gate,
+    watch: Watch = _UNWATCHED,
 ) -> LaneResults:
     """Train lanes one after the other; each result depends on its own lane and the tables only.
 
@@ -227,6 +245,7 @@ def train_lanes(
         folds, scalers: tables of the same names; all folds of the experiment, whichever the lanes use.
         rules: market rules of training and of the gate's replay.
         gate: settings of the gate.
+        watch: who watches the lanes and keeps them; neither changes a result.
     Returns: tables `targets` (before the gate), `lanes` and `curves`.
     Raises: TrainingError for input that cannot be trained on (before anything is compiled), and for a lane whose
         parameters or losses are not finite.
@@ -239,7 +258,7 @@ def train_lanes(
     by_fold: dict[int, list[tuple[Lane, NDArray[np.int8]]]] = defaultdict(list)
     curves = []
     for lane, settings in checked:
-        program, jobs, trained = _train(studio, lane, settings)
+        program, jobs, trained = _train(studio, lane, settings, watch)
         actors = jax.tree.map(lambda x: x[None], trained.actor)
         by_fold[lane.fold].append((lane, studio.decide(program, studio.folds[lane.fold], actors, jobs)))
         curves.append(_curves(agent, lane, trained))
@@ -268,6 +287,7 @@ def fit_final(
     scalers: pd.DataFrame,
     rules: MarketRules,
     gate: Gate,
+    watch: Watch = _UNWATCHED,
 ) -> FinalPolicy:
     """Train the final policy: the mean of the models of all seeds and inner folds of fold -1.
 
@@ -284,7 +304,7 @@ def fit_final(
         raise TrainingError(f"The final policy needs at least one seed, not {seeds}.")
     studio = Studio.open(agent, panel, folds, scalers, rules)
     checked = _checked(studio, [Lane(0, _FINAL_FOLD, seed, params) for seed in range(seeds)])
-    fits = [(lane, *_train(studio, lane, settings)) for lane, settings in checked]
+    fits = [(lane, *_train(studio, lane, settings, watch)) for lane, settings in checked]
     _, program, jobs, _ = fits[0]
     actors = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(trained.actor for *_, trained in fits))
     rows = studio.folds[_FINAL_FOLD]

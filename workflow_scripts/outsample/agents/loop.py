@@ -6,6 +6,7 @@ computed, so a run that was killed and goes on from its checkpoint ends in the s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from outsample.agents.registry import get_agent
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, Trained
 from outsample.errors import TrainingError
 
+_LOG = logging.getLogger(__name__)
 _CURVE_TYPES = (np.float32, np.float32, np.float32, np.bool_)
 _CHUNKS = 4  # at least so many chunks a run, where the number of updates allows it
 
@@ -34,8 +36,28 @@ class Callback:
         """After the last update; leaves have a leading axis [I] of inner models."""
 
 
+class LogUpdates(Callback):
+    """One line in the job's log for each lane that has been trained, and for each checkpoint."""
+
+    def on_checkpoint(self, lane: str, update: int) -> None:
+        _LOG.info("%s: checkpoint after update %d.", lane, update)
+
+    def on_end(self, lane: str, trained: Trained) -> None:
+        curve = trained.curve
+        _LOG.info(
+            "%s: trained; net log return of the last update %.2e a bar, entropy %.3f.",
+            *(lane, curve.reward[:, -1].mean(), curve.entropy[:, -1].mean()),
+        )
+
+
 class Keeper(Protocol):
-    """Where lanes in progress are kept."""
+    """Where the lanes of a shard are kept (outsample.agents.progress)."""
+
+    def finished(self, lane: str, like: Any) -> Any | None:
+        """What a finished lane gave, in the form of `like`; None where it is not finished."""
+
+    def finish(self, lane: str, result: Any) -> None:
+        """Keep what a lane gave."""
 
     def restore(self, lane: str, like: Any) -> tuple[int, Any] | None:
         """Updates done of a lane, and its (state, curve), in the form of `like`; None where nothing is kept."""
@@ -99,6 +121,9 @@ def train_models(
     updates, length = program["updates"], chunk_length(program["updates"])
     state, inputs = _begin(program, market, numbers, hyper, jobs)
     curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
+    finish = jax.vmap(partial(get_agent(program.agent).finish, program))
+    if keeper and (whole := keeper.finished(lane, Trained(finish(state), curve))):
+        return whole
     kept = keeper.restore(lane, (state, curve)) if keeper else None
     done, (state, curve) = kept or (0, (state, curve))
     while done < updates:
@@ -113,7 +138,9 @@ def train_models(
         if keeper and done < updates and keeper.offer(lane, done, (state, curve)):
             for callback in callbacks:
                 callback.on_checkpoint(lane, done)
-    trained = Trained(jax.vmap(partial(get_agent(program.agent).finish, program))(state), curve)
+    trained = Trained(finish(state), curve)
+    if keeper:
+        keeper.finish(lane, trained)
     for callback in callbacks:
         callback.on_end(lane, trained)
     return trained

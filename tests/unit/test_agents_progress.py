@@ -1,0 +1,135 @@
+"""A shard that is interrupted between any two updates goes on from its checkpoint and ends in the same bits."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from outsample.agents.lanes import Lane, Watch, fit_final, train_lanes
+from outsample.agents.loop import Callback
+from outsample.agents.progress import ShardProgress
+from outsample.config.models import Agents, Gate
+from outsample.errors import TrainingError
+from outsample.market.accounting import MarketRules
+
+_SPEC = importlib.util.spec_from_file_location("agents_case", Path(__file__).parents[1] / "reference/agents_case.py")
+case = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(case)
+
+RULES = MarketRules("next_open", cost_rate=6e-4, borrow_per_bar=0.0, short_selling=True, grid=0.01, band=0.0)
+PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)})
+FOLDS = case.folds(PANEL, {0: (200, 240), -1: (280, 280)})
+SCALERS = case.scalers(PANEL, FOLDS)
+CHANGES = {
+    "a2c": {"updates": 8},
+    "direct": {"updates": 8},
+    "dqn": {"updates": 8, "pairs": "sampled", "prioritised": True, "batch": 16, "n_step": 2},
+    "ppo": {"updates": 8},
+}
+
+
+class Interrupted(Exception):
+    """Stands for the end of the process between two updates."""
+
+
+class StopAt(Callback):
+    """Interrupts the lane after an update, when its checkpoint has been written."""
+
+    def __init__(self, lane, update):
+        self.at = lane, update
+        self.seen = []
+
+    def on_update(self, lane, update, reward, entropy, loss):
+        self.seen.append((lane, update))
+
+    def on_checkpoint(self, lane, update):
+        if (lane, update) == self.at:
+            raise Interrupted
+
+
+def _params(agent):
+    return {**getattr(Agents(), agent).model_dump(), "segment": 30, **CHANGES[agent]}
+
+
+def _train(agent, watch=None):
+    lanes = [Lane(0, 0, seed, _params(agent)) for seed in range(2)]
+    return train_lanes(agent, lanes, PANEL, FOLDS, SCALERS, RULES, Gate(), watch or Watch())
+
+
+@pytest.mark.parametrize("agent", sorted(CHANGES))
+def test_interrupted_shard_ends_in_the_same_bits(agent, tmp_path):
+    whole = _train(agent)
+    for seed, update in ((0, 2), (0, 6), (1, 2), (1, 4), (1, 6)):
+        folder = tmp_path / f"{seed}-{update}"
+        stop = StopAt(f"Trial 0, fold 0, seed {seed}", update)
+        with pytest.raises(Interrupted):
+            _train(agent, Watch(ShardProgress(folder, "key", seconds=0), [stop]))
+        after = StopAt(None, None)
+        resumed = _train(agent, Watch(ShardProgress(folder, "key", seconds=0), [after]))
+        for name in ("targets", "lanes", "curves"):
+            pd.testing.assert_frame_equal(getattr(resumed, name), getattr(whole, name), check_exact=True)
+        # Nothing that was done is done again: the first update that is seen is the next one.
+        assert after.seen[0] == (f"Trial 0, fold 0, seed {seed}", update + 2)
+        assert len(stop.seen) + len(after.seen) == 8
+
+
+def test_interrupted_final_policy_has_the_same_weights(tmp_path):
+    def fit(watch=None):
+        return fit_final("ppo", _params("ppo"), 2, PANEL, FOLDS, SCALERS, RULES, Gate(), watch or Watch())
+
+    whole = fit()
+    with pytest.raises(Interrupted):
+        fit(Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold -1, seed 1", 4)]))
+    resumed = fit(Watch(ShardProgress(tmp_path, "key", seconds=0)))
+    for name in ("out", "table"):
+        for a, b in zip(*(np.ravel(list(_arrays(policy.actor[name]))) for policy in (whole, resumed)), strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
+def _arrays(tree):
+    if isinstance(tree, dict):
+        for name in sorted(tree):
+            yield from _arrays(tree[name])
+    else:
+        yield from np.ravel(tree)
+
+
+def test_checkpoint_of_other_work_is_not_taken(tmp_path):
+    with pytest.raises(Interrupted):
+        _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
+    other = ShardProgress(tmp_path, "another key", seconds=0)
+    assert not list(tmp_path.glob("*"))
+    after = StopAt(None, None)
+    _train("ppo", Watch(other, [after]))
+    assert after.seen[0] == ("Trial 0, fold 0, seed 0", 2)
+
+
+def test_short_lanes_write_nothing(tmp_path):
+    _train("direct", Watch(ShardProgress(tmp_path / "shard", "key", seconds=3600)))
+    assert not (tmp_path / "shard").exists()
+
+
+def test_damaged_checkpoint_is_named(tmp_path):
+    with pytest.raises(Interrupted):
+        _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"cannot be read .*delete the folder work/"):
+        ShardProgress(tmp_path, "key")
+
+
+def test_callbacks_see_every_chunk_and_the_end():
+    class Ends(Callback):
+        lanes = ()
+
+        def on_end(self, lane, trained):
+            self.lanes += (lane,)
+            assert trained.curve.reward.shape == (4, 8)
+
+    seen, ends = StopAt(None, None), Ends()
+    _train("direct", Watch(callbacks=[seen, ends]))
+    assert [update for _, update in seen.seen] == [2, 4, 6, 8] * 2
+    assert ends.lanes == ("Trial 0, fold 0, seed 0", "Trial 0, fold 0, seed 1")

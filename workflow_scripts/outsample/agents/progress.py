@@ -1,0 +1,144 @@
+"""Where the lanes of a shard are kept while they train, so that a killed shard goes on from its last checkpoint.
+
+One Orbax folder holds all of it: the finished lanes, their leaves stacked by lane, and the full state of the lane at
+work. It counts for the very same work only: its key is a hash of everything that the shard computes from.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint
+
+from outsample.errors import TrainingError
+
+_LOG = logging.getLogger(__name__)
+Leaves = list[np.ndarray]
+
+
+class ShardProgress:
+    """A `Keeper` of lanes (outsample.agents.loop) that writes at most once in so many seconds."""
+
+    def __init__(self, folder: str | Path, key: str, seconds: float = 30.0) -> None:
+        """Open the folder and read what it holds; what another key left there is deleted.
+
+        Args:
+            folder: of this shard alone, outside the outputs of rules, which are deleted before each attempt.
+            key: hash of everything that the results depend on.
+            seconds: least time between two checkpoints, so that short lanes do not pay for them.
+        Raises: TrainingError where a checkpoint is there and cannot be read.
+        """
+        self._folder, self._key, self._seconds = Path(folder).absolute(), key, seconds
+        self._written = time.monotonic()
+        self._finished: dict[str, Leaves] = {}
+        self._at_work: tuple[str, int, Leaves] | None = None
+        if self._numbers():
+            self._read()
+
+    def finished(self, lane: str, like: Any) -> Any | None:
+        """What a finished lane gave, in the form of `like`; None where it is not finished."""
+        leaves = self._finished.get(lane)
+        return None if leaves is None else jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+    def restore(self, lane: str, like: Any) -> tuple[int, Any] | None:
+        """Updates done of the lane at work, and its progress in the form of `like`; None for any other lane."""
+        if self._at_work is None or self._at_work[0] != lane:
+            return None
+        _, update, leaves = self._at_work
+        _LOG.info("%s goes on after update %d.", lane, update)
+        return update, jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+    def offer(self, lane: str, update: int, progress: Any) -> bool:
+        """Keep the progress of the lane at work if it is time; whether it was."""
+        if not self._is_time():
+            return False
+        self._at_work = (lane, update, _leaves(progress))
+        self._write()
+        return True
+
+    def finish(self, lane: str, result: Any) -> None:
+        """Keep what a lane gave; written now if it is time, else with the next checkpoint."""
+        self._finished[lane], self._at_work = _leaves(result), None
+        if self._is_time():
+            self._write()
+
+    def clear(self) -> None:
+        """Delete the folder, when the results have been written elsewhere."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._written >= self._seconds
+
+    def _numbers(self) -> list[int]:
+        """Numbers of the checkpoints that are complete: Orbax gives a folder its name when all is in it."""
+        return sorted(int(path.name) for path in self._folder.glob("*") if path.name.isdecimal())
+
+    def _write(self) -> None:
+        content: dict[str, Any] = {"key": _text(self._key), "groups": {}}
+        for lanes in _groups(self._finished).values():
+            stacked = [np.stack(leaves) for leaves in zip(*(self._finished[lane] for lane in lanes), strict=True)]
+            content["groups"][f"{len(content['groups']):03}"] = {"lanes": _text("\n".join(lanes)), **_named(stacked)}
+        if self._at_work is not None:
+            lane, update, leaves = self._at_work
+            content["at_work"] = {"lane": _text(lane), "update": np.int64(update), **_named(leaves)}
+        before = self._numbers()
+        with orbax.checkpoint.PyTreeCheckpointer() as checkpointer:
+            checkpointer.save(self._folder / str(max(before, default=0) + 1), content)
+        for number in before:
+            shutil.rmtree(self._folder / str(number))
+        self._written = time.monotonic()
+
+    def _read(self) -> None:
+        latest = self._folder / str(self._numbers()[-1])
+        try:
+            with orbax.checkpoint.PyTreeCheckpointer() as checkpointer:
+                content = jax.tree.map(np.asarray, checkpointer.restore(latest))
+            if _said(content["key"]) != self._key:
+                self.clear()
+                return
+            for group in content["groups"].values():
+                for index, lane in enumerate(_said(group["lanes"]).split("\n")):
+                    self._finished[lane] = [stacked[index] for stacked in _unnamed(group)]
+            if "at_work" in content:
+                kept = content["at_work"]
+                self._at_work = (_said(kept["lane"]), int(kept["update"]), _unnamed(kept))
+        except (OSError, ValueError, KeyError) as error:
+            raise TrainingError(
+                f"The checkpoint {latest.parent.name}/{latest.name} of an interrupted run cannot be read ({error}); "
+                f"delete the folder work/ and give the same command again."
+            ) from error
+        _LOG.info("Going on from a checkpoint: %d lanes were finished.", len(self._finished))
+
+
+def _leaves(tree: Any) -> Leaves:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def _groups(finished: dict[str, Leaves]) -> dict[Any, list[str]]:
+    """Lanes whose leaves can be stacked, together."""
+    groups: dict[Any, list[str]] = {}
+    for lane, leaves in finished.items():
+        groups.setdefault(tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves), []).append(lane)
+    return groups
+
+
+def _named(leaves: Leaves) -> dict[str, Any]:
+    return {"leaves": {f"{index:03}": leaf for index, leaf in enumerate(leaves)}}
+
+
+def _unnamed(holder: dict[str, Any]) -> Leaves:
+    return [holder["leaves"][name] for name in sorted(holder["leaves"])]
+
+
+def _text(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _said(array: np.ndarray) -> str:
+    return bytes(array).decode()
