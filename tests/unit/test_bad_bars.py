@@ -71,7 +71,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "zip file": (b"PK\x03\x04\x00\x00" + GOOD.encode(), "X.csv: the file holds null bytes and is no text"),
     "cell too few": (_replaced(3, "2024-01-03,10.5,12,9,11\n"), "X.csv, line 3: 5 cells where the header has 6"),
     "cell too many": (_replaced(3, "2024-01-03,10.5,12,9,11,600,1\n"), "X.csv, line 3: 7 cells where the header has 6"),
-    "unclosed quote": (_replaced(3, '2024-01-03,10.5,12,9,"11,600\n'), "X.csv, line 5: 5 cells where the header has 6"),
+    "unclosed quote": (_replaced(3, '2024-01-03,10.5,12,9,"11,600\n'), "X.csv, line 3: 5 cells where the header has 6"),
     "a cell without end": (_replaced(3, '"' + "1" * 200_000), "not readable as CSV (field larger than field limit"),
     "word for a price": (
         _replaced(4, "2024-01-04,eleven,12,9,10,700\n"),

@@ -66,6 +66,8 @@ def test_names_outside_are_not_packed():
         ("m-1/deep/x", "no file directly in"),
         ("x", "no file directly in"),
         ("m-1/.hidden", "no file directly in"),
+        ("m-1/new\nline", r"'m-1/new\\nline', which is no file directly in"),
+        ("m-1/\x1b[2J", r"'m-1/\\x1b\[2J', which is no file directly in"),
     ],
 )
 def test_paths_outside_are_refused(name, reason):
@@ -73,10 +75,53 @@ def test_paths_outside_are_refused(name, reason):
         unpack(tarred(("m-1/a", b"abc"), (name, b"abc")), "x")
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_what_is_no_file_is_refused(kind):
-    with pytest.raises(PackageError, match="a link, a folder or a device"):
-        unpack(tarred(("m-1/a", b"abc"), ("m-1/b", kind)), "x")
+KINDS = {
+    "symbolic link": tarfile.SYMTYPE,
+    "hard link": tarfile.LNKTYPE,
+    "folder": tarfile.DIRTYPE,
+    "character device": tarfile.CHRTYPE,
+    "block device": tarfile.BLKTYPE,
+    "pipe": tarfile.FIFOTYPE,
+    "contiguous file": tarfile.CONTTYPE,
+    "sparse file": tarfile.GNUTYPE_SPARSE,  # may claim any size
+    "header of pax": tarfile.XHDTYPE,
+    "global header of pax": tarfile.XGLTYPE,
+    "long name of GNU": tarfile.GNUTYPE_LONGNAME,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_plain_file_is_refused(kind):
+    with pytest.raises(PackageError, match=r"'m-1/b', which is a link, a folder, a device or the like; do not use it"):
+        unpack(tarred(("m-1/a", b"abc"), ("m-1/b", KINDS[kind])), "x")
+
+
+def test_the_longest_names_of_a_header_come_back():
+    files = {"a" * 100: b"abc", "b": b""}
+    assert unpack(pack("m-" + "1" * 153, files), "x") == ("m-" + "1" * 153, files)
+
+
+def test_headers_without_end_are_refused():
+    """tarfile's own reader follows such a chain by recursion."""
+    with pytest.raises(PackageError, match="a link, a folder, a device or the like"):
+        unpack(tarred(*[("m-1/b", tarfile.XHDTYPE)] * 5_000, ("m-1/a", b"abc")), "x")
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        (b"77777777777\0", "damaged: a goes on after the end of the tar archive"),
+        (b"\xff" * 11 + b"\xfe", "damaged: a goes on after the end"),  # -2, as GNU writes it
+        (b"no number\0\0\0", "no readable tar archive"),
+    ],
+)
+def test_a_size_that_is_none_is_refused(size, reason):
+    content = bytearray(gzip.decompress(tarred(("m-1/a", b"abc"), mode=0o644)))
+    content[124:136] = size
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    with pytest.raises(PackageError, match=reason):
+        unpack(zipped(bytes(content)), "x")
 
 
 def test_two_of_a_name_and_two_folders_are_refused():
@@ -100,7 +145,7 @@ def test_every_truncation_is_refused():
     for length in range(len(packed)):
         with pytest.raises(PackageError, match=r"truncated|no package"):
             unpack(packed[:length], "x")
-    with pytest.raises(PackageError, match="goes on for 3 bytes"):
+    with pytest.raises(PackageError, match=r"goes on after the archive's end \(3 B more\)"):
         unpack(packed + b"abc", "x")
 
 
@@ -123,6 +168,15 @@ def test_what_is_no_archive_is_refused():
         unpack(b"PK\x03\x04", "x")
     with pytest.raises(PackageError, match="no readable tar"):
         unpack(zipped(b"no tar" * 200), "x")
+    with pytest.raises(PackageError, match="holds 0 folders"):
+        unpack(zipped(b""), "x")
+
+
+@pytest.mark.parametrize("cut", [1, 300, 512, 700, 10_000])
+def test_a_tar_that_was_cut_before_it_was_zipped_is_refused(cut):
+    content = gzip.decompress(pack("m-1", FILES))
+    with pytest.raises(PackageError, match=r"damaged: (no readable tar|a\.bin goes on after the end)"):
+        unpack(zipped(content[:cut]), "x")
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch):

@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import ArrayLike, NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
 from outsample.errors import SchemaError
 from outsample.market.panel import Panel
+
+# What ONNX Runtime raises for a model that it cannot load or run; they have no base class of their own.
+_REFUSALS = (
+    *(refusals.Fail, refusals.InvalidArgument, refusals.InvalidGraph, refusals.InvalidProtobuf),
+    *(refusals.NoModel, refusals.NoSuchFile, refusals.NotImplemented, refusals.RuntimeException),
+)
 
 
 class OnnxPolicy:
@@ -20,7 +27,7 @@ class OnnxPolicy:
     def __init__(self, model: bytes, spec: Mapping[str, Any]) -> None:
         """Load the model.
 
-        Raises: SchemaError where the bytes are not those that the document describes.
+        Raises: SchemaError where the bytes are not those that the document describes, or no policy that can be run.
         """
         found = hashlib.sha256(model).hexdigest()
         if found != spec["onnx_sha256"]:
@@ -34,10 +41,21 @@ class OnnxPolicy:
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.use_deterministic_compute = True
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.features: tuple[str, ...] = tuple(spec["features"])
         self.actions: tuple[float, ...] = tuple(spec["actions"])
         self.gate_open: bool = spec["gate"]["open"]
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            tried = self.run(np.zeros((2, len(self.features))), np.zeros(2))
+        except _REFUSALS as error:
+            raise SchemaError(
+                f"The ONNX model cannot be run by ONNX Runtime {onnxruntime.__version__} "
+                f"({str(error).splitlines()[0]}); install the version of requirements.lock, or run train_final again."
+            ) from error
+        if [answer.shape for answer in tried] != [(2,), (2, len(self.actions))]:
+            raise SchemaError(
+                "The ONNX model does not answer with a target and a preference for each action; run train_final again."
+            )
 
     def run(self, features: ArrayLike, position: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Targets [B] and preferences [B, A] at raw features [B, F] and current targets [B].

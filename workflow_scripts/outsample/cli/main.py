@@ -33,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_package_commands(commands: Any) -> None:
     verify = commands.add_parser("verify", help="verify a package: its files, and the decisions of its trace")
     verify.add_argument("package", metavar="PACKAGE", help="a .tar.gz that the rule package_model has written")
+    trusted = verify.add_mutually_exclusive_group()
+    trusted.add_argument("--sha256", metavar="HASH", help="refuse an archive of another sha256, 64 hexadecimal digits")
+    trusted.add_argument("--document", metavar="package.json", help="refuse an archive of another sha256 than it names")
     verify.set_defaults(run=_verify)
     paper = commands.add_parser("paper", help="trade bars on paper with a package")
     paper.add_argument("package", metavar="PACKAGE", help="a .tar.gz that the rule package_model has written")
@@ -76,7 +79,7 @@ def _config_show(arguments: argparse.Namespace) -> None:
 def _verify(arguments: argparse.Namespace) -> None:
     from outsample.cli.package import verify
 
-    verify(arguments.package)
+    verify(arguments.package, arguments.sha256, arguments.document)
 
 
 def _paper(arguments: argparse.Namespace) -> None:
@@ -96,9 +99,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except OutsampleError as error:
-        print(f"outsample: {error}", file=sys.stderr)
+        print(f"outsample: {_printable(str(error))}", file=sys.stderr)
         return 1
     return 0
+
+
+def _printable(sentence: str) -> str:
+    """A sentence in one line: what it quotes of a stranger's file must not steer the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from outsample.packaging.contents import Package
 from outsample.packaging.manifest import dump
 from outsample.paper.bars import SymbolBars, parse_bars
 from outsample.paper.broker import trade
-from outsample.paper.feed import make_feed
+from outsample.paper.feed import make_feed, outside_sessions
 from outsample.paper.ledger import fill_columns, ledger_columns, summary, to_csv
 
 
@@ -34,6 +34,8 @@ def paper(path: str, files: Sequence[str], out: str, symbol: str | None, closed:
     """
     if symbol is not None and len(files) > 1:
         raise DataError("--symbol names the symbol of one file; give the files one by one, or name each SYMBOL.csv.")
+    if not out:
+        raise DataError("--out names no folder; name one, or . for this one.")
     days = [_day(text) for text in closed]
     package, _ = read_package(path)
     feeds = [make_feed(bars, package, days) for file in files for bars in _read(file, package, symbol)]
@@ -48,12 +50,19 @@ def paper(path: str, files: Sequence[str], out: str, symbol: str | None, closed:
         },
     )
     whole = ledger["symbol"] == "portfolio"
-    first, last = ledger["equity"][whole][[0, -1]]
+    count, (first, last) = int(whole.sum()), ledger["equity"][whole][[0, -1]]
     print(
-        f"{package.model} {package.version}: {int(whole.sum())} dates from {str(ledger['date'][whole][0])[:10]} to "
-        f"{str(ledger['date'][whole][-1])[:10]}, equity {first:,.2f} to {last:,.2f}, costs "
-        f"{ledger['paid'][whole].sum():,.2f}; the books are in {out}/."
+        f"{package.model} {package.version}: {count} date{'s' * (count != 1)} from "
+        f"{str(ledger['date'][whole][0])[:10]} to {str(ledger['date'][whole][-1])[:10]}, equity {first:,.2f} to "
+        f"{last:,.2f}, costs {ledger['paid'][whole].sum():,.2f}; the books are in {out}/."
     )
+    for feed in feeds:
+        outside = outside_sessions(feed, package.calendar)
+        if len(outside):
+            print(
+                f"Note: {feed.symbol} has bars on {len(outside)} day{'s' * (len(outside) != 1)} without a session of "
+                f"{package.calendar.name}, first {outside[0]}."
+            )
 
 
 def _day(text: str) -> np.datetime64:
@@ -69,11 +78,20 @@ def _read(file: str, package: Package, symbol: str | None) -> list[SymbolBars]:
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror}); name a CSV file of bars.") from error
     stem = Path(file).stem
-    return parse_bars(raw, file, package.symbols, symbol or (stem if stem in package.symbols else None))
+    found = parse_bars(raw, file, package.symbols, symbol or (stem if stem in package.symbols else None))
+    if symbol and [bars.symbol for bars in found] != [symbol]:
+        raise DataError(
+            f"{file}: its column symbol names {', '.join(bars.symbol for bars in found)}, and --symbol {symbol}; "
+            "leave --symbol out."
+        )
+    return found
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write the files under a folder within and rename them, so that there is never half of one."""
+    taken = [name for name in files if (folder / name).is_dir()]
+    if taken:
+        raise DataError(f"--out {folder} holds a folder named {taken[0]}; name another folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing.", dir=folder))

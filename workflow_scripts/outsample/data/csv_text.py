@@ -18,6 +18,7 @@ OPTIONAL = ("adj_close",)
 EMPTY = ("", "-", "null", "Null", "NULL", "nan", "NaN", "NAN")
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}(:\d{2}(:\d{2}(\.\d{1,6})?)?)?)?")
+_SHOWN = 80  # letters of a cell or a header that a sentence quotes
 DATE_ADVICE = "write dates as YYYY-MM-DD, with a time YYYY-MM-DD HH:MM:SS"
 
 
@@ -55,7 +56,7 @@ def find_columns(header: list[str], name: str, optional: tuple[str, ...] = OPTIO
     missing = [c for c in REQUIRED if c not in columns]
     if missing:
         found = ",".join(header)
-        shown = found if len(found) <= 80 else found[:79] + "…"
+        shown = found if len(found) <= _SHOWN else found[: _SHOWN - 1] + "…"
         advice = "its first line must be the header, with the columns date, open, high, low, close and volume"
         separator = next((s for s in (";", "\t") if len(header) == 1 and s in found), None)
         if separator:
@@ -67,18 +68,25 @@ def find_columns(header: list[str], name: str, optional: tuple[str, ...] = OPTIO
 def rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
     """Line number, from 1, and cells of each row, the header's among them; blank lines are no rows.
 
+    The number is that of a row's first line: a quote that is not closed makes one row of all lines after it.
+
     Raises: DataError where the text is no CSV.
     """
     reader = csv.reader(io.StringIO(text))
+    before = 0
     try:
-        yield from ((reader.line_num, row) for row in reader if row)
+        for row in reader:
+            if row:
+                yield before + 1, row
+            before = reader.line_num
     except csv.Error as error:
-        raise DataError(f"{name}, line {reader.line_num}: not readable as CSV ({error}); correct the line.") from error
+        raise DataError(f"{name}, line {before + 1}: not readable as CSV ({error}); correct the line.") from error
 
 
 def cell_sentence(name: str, line: int, column: str, cell: str, rest: str) -> str:
     """The sentence for a cell that cannot be used; `rest` says why, and what to do."""
-    return f"{name}, line {line}: column {column} holds {cell!r}, {rest}."
+    shown = cell if len(cell) <= _SHOWN else cell[: _SHOWN - 1] + "…"
+    return f"{name}, line {line}: column {column} holds {shown!r}, {rest}."
 
 
 def is_date(cell: str) -> bool:

@@ -79,24 +79,30 @@ def _inflate(data: bytes, where: str) -> bytes:
     if not inflate.eof:
         raise PackageError(f"{where} is truncated: its {len(data)} bytes end before the archive does; {_ADVICE}.")
     if inflate.unused_data:
-        raise PackageError(f"{where} goes on for {len(inflate.unused_data)} bytes after the archive's end; {_ADVICE}.")
+        raise PackageError(f"{where} goes on after the archive's end ({len(inflate.unused_data)} B more); {_ADVICE}.")
     return content
 
 
 def _members(content: bytes, where: str) -> tuple[str, dict[str, bytes]]:
+    """Folder and files, header by header: the reader of `tarfile` follows headers that `pack` never writes, which may
+    claim any size, or nest without end."""
     files: dict[str, bytes] = {}
     folders: set[str] = set()
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
-            for member in tar:
-                folder, name = _checked_name(member, where)
-                if name in files:
-                    raise PackageError(f"{where} holds {name} twice; {_ADVICE}.")
-                handle = tar.extractfile(member)
-                files[name] = handle.read() if handle else b""
-                folders.add(folder)
-    except tarfile.TarError as error:
-        raise PackageError(f"{where} is damaged: no readable tar archive ({error}); {_ADVICE}.") from error
+    start = 0
+    while any(block := content[start : start + tarfile.BLOCKSIZE]):
+        try:
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except tarfile.TarError as error:
+            raise PackageError(f"{where} is damaged: no readable tar archive ({error}); {_ADVICE}.") from error
+        folder, name = _checked_name(member, where)
+        start += tarfile.BLOCKSIZE
+        if not 0 <= member.size <= len(content) - start:
+            raise PackageError(f"{where} is damaged: {name} goes on after the end of the tar archive; {_ADVICE}.")
+        if name in files:
+            raise PackageError(f"{where} holds {name} twice; {_ADVICE}.")
+        files[name] = content[start : start + member.size]
+        folders.add(folder)
+        start += -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
     if len(folders) != 1:
         raise PackageError(f"{where} holds {len(folders)} folders where a package has one; {_ADVICE}.")
     return folders.pop(), files
@@ -107,8 +113,8 @@ def _checked_name(member: tarfile.TarInfo, where: str) -> tuple[str, str]:
     path = member.name
     if path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or re.match(r"[A-Za-z]:", path):
         raise PackageError(f"{where} holds {path!r}, a path outside of the package; do not use it.")
-    if not member.isreg():
-        raise PackageError(f"{where} holds {path!r}, which is a link, a folder or a device and no file; do not use it.")
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+        raise PackageError(f"{where} holds {path!r}, which is a link, a folder, a device or the like; do not use it.")
     parts = path.split("/")
     if len(parts) != 2 or not all(_NAME.fullmatch(part) for part in parts):
         raise PackageError(f"{where} holds {path!r}, which is no file directly in the package's folder; {_ADVICE}.")

@@ -6,7 +6,7 @@ and no bar before the first one can be traded, for the features would not be war
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from outsample.errors import OutsampleError, PackageError
 from outsample.features.streaming import FeatureStream
 from outsample.market.accounting import MarketRules
 from outsample.packaging.archive import unpack
-from outsample.packaging.manifest import check_manifest
+from outsample.packaging.manifest import check_manifest, parse
 
 POLICY, POLICY_DOCUMENT, FEATURES, SCALERS = "policy.onnx", "policy.json", "features.spec.json", "scalers.json"
 MARKET, CALENDAR, CHECKPOINTS, TRACE = "market.json", "calendar.json", "checkpoints.json", "trace.json"
@@ -36,6 +36,7 @@ SPANS = {
     "end": "bars that came after the data of the package",
 }
 BAR = ("open", "high", "low", "close", "volume")
+_LARGEST_RATE = 10.0  # the configuration allows no rate above it
 
 Floats = NDArray[np.float64]
 Parsed = TypeVar("Parsed")
@@ -117,34 +118,38 @@ def load(data: bytes, where: str) -> Package:
     if missing or further:
         what = f"lacks {missing[0]}" if missing else f"holds {further[0]}, which no package does"
         raise PackageError(f"{where} {what}; build the package again.")
-    features = _parse(where, FEATURES, lambda: _features(json.loads(files[FEATURES])))
-    policy = _parse(where, POLICY_DOCUMENT, lambda: OnnxPolicy(files[POLICY], json.loads(files[POLICY_DOCUMENT])))
+    features = _parse(where, FEATURES, lambda: _features(parse(files[FEATURES])))
+    policy = _parse(where, POLICY_DOCUMENT, lambda: OnnxPolicy(files[POLICY], parse(files[POLICY_DOCUMENT])))
     names = tuple(feature["name"] for feature in features)
     if names != policy.features:
         raise PackageError(
             f"{where}: the policy reads {len(policy.features)} features and {FEATURES} describes {len(names)}, or in "
             "another order: they are of two models; build the package again."
         )
-    market = _parse(where, MARKET, lambda: _market(json.loads(files[MARKET])))
-    return Package(
+    market = _parse(where, MARKET, lambda: _market(parse(files[MARKET])))
+    package = Package(
         model=manifest["model"],
         version=manifest["version"],
         files=files,
         policy=policy,
         features=features,
-        deviations=_parse(where, SCALERS, lambda: _deviations(json.loads(files[SCALERS]), names)),
+        deviations=_parse(where, SCALERS, lambda: _deviations(parse(files[SCALERS]), names)),
         **market,
-        calendar=_parse(where, CALENDAR, lambda: _calendar(json.loads(files[CALENDAR]))),
-        checkpoints=_parse(where, CHECKPOINTS, lambda: _checkpoints(json.loads(files[CHECKPOINTS]), market["symbols"])),
-        trace=_parse(where, TRACE, lambda: _trace(json.loads(files[TRACE]), market["symbols"], policy)),
+        calendar=_parse(where, CALENDAR, lambda: _calendar(parse(files[CALENDAR]))),
+        checkpoints=_parse(where, CHECKPOINTS, lambda: _checkpoints(parse(files[CHECKPOINTS]), market["symbols"])),
+        trace=_parse(where, TRACE, lambda: _trace(parse(files[TRACE]), market["symbols"], policy)),
     )
+    for checkpoints in package.checkpoints.values():
+        for checkpoint in checkpoints:
+            package.stream(checkpoint, where)  # refuses the state of other features
+    return package
 
 
 def _parse(where: str, name: str, read: Callable[[], Parsed]) -> Parsed:
     """What `read` makes of a document; its shape is checked by use."""
     try:
         return read()
-    except (KeyError, TypeError, ValueError, IndexError, OutsampleError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, OutsampleError) as error:
         said = str(error).rstrip(".") if isinstance(error, OutsampleError) else f"{type(error).__name__}: {error}"
         raise PackageError(
             f"{where}: {name} is not what this Outsample reads ({said}); use the Outsample that built the package, or "
@@ -159,34 +164,70 @@ def _features(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _deviations(document: Mapping[str, Any], names: tuple[str, ...]) -> Floats:
-    smallest = {name: min(row["scale"] for row in document["rows"] if row["feature"] == name) for name in names}
-    return np.array([smallest[name] for name in names], dtype=np.float64)
+    scales = [min(_number(row, "scale") for row in document["rows"] if row["feature"] == name) for name in names]
+    return np.array(scales, dtype=np.float64)
 
 
 def _market(document: Mapping[str, Any]) -> dict[str, Any]:
-    wanted, given = {field.name for field in fields(MarketRules)}, set(document["rules"])
+    rules = document["rules"]
+    wanted, given = {field.name for field in fields(MarketRules)}, set(rules)
     if wanted != given:
         raise ValueError(f"the rules {', '.join(sorted(wanted ^ given))} are missing or unknown")
+    if rules["fill"] not in ("next_open", "next_close"):
+        raise ValueError(f"fill is {rules['fill']!r}")
+    for name in ("short_selling", "whole_shares"):
+        if not isinstance(rules[name], bool):
+            raise ValueError(f"{name} is {rules[name]!r}")
+    for name in ("cost_rate", "borrow_per_bar", "band", "grid"):
+        if _number(rules, name, zero=name != "grid") > _LARGEST_RATE:
+            raise ValueError(f"{name} is {rules[name]!r}")
     symbols = tuple(document["symbols"])
     if not symbols or list(symbols) != sorted(set(symbols)) or not all(isinstance(s, str) for s in symbols):
         raise ValueError("the symbols are not sorted names")
     return {
-        "rules": MarketRules(**document["rules"]),
-        "periods_per_year": float(document["periods_per_year"]),
-        "starting_equity": float(document["starting_equity"]),
+        "rules": MarketRules(**rules),
+        "periods_per_year": _number(document, "periods_per_year"),
+        "starting_equity": _number(document, "starting_equity"),
         "symbols": symbols,
     }
 
 
+def _number(document: Mapping[str, Any], name: str, zero: bool = False) -> float:
+    """A finite number above 0, or from 0 on."""
+    value = document[name]
+    sound = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not sound or value < 0 or (value == 0 and not zero):
+        raise ValueError(f"{name} is {value!r}")
+    return float(value)
+
+
+def _finite(values: Any) -> Floats:
+    """An array of finite numbers."""
+    array = np.array(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("a number is missing or not finite")
+    return array
+
+
+def _moments(texts: Any) -> NDArray[np.datetime64]:
+    """Dates [N], datetime64[us], of a list of ISO texts."""
+    moments = np.array([np.datetime64(str(text), "us") for text in texts], dtype="datetime64[us]")
+    if np.isnat(moments).any():
+        raise ValueError("a date is missing")
+    return moments
+
+
 def _calendar(document: Mapping[str, Any]) -> Calendar:
-    mask = document["weekmask"]
-    if mask is not None and (len(mask) != 7 or not any(mask)):
+    name, mask = document["name"], document["weekmask"]
+    if not isinstance(name, str):
+        raise ValueError(f"the name is {name!r}")
+    if mask is not None and (len(mask) != 7 or not any(mask) or not all(isinstance(day, bool) for day in mask)):
         raise ValueError("the weekmask has not 7 days, or none with a session")
     return Calendar(
-        name=document["name"],
-        weekmask=None if mask is None else tuple(bool(day) for day in mask),
-        closed=np.array(document["closed"], dtype="datetime64[D]"),
-        gaps={symbol: np.array(days, dtype="datetime64[D]") for symbol, days in document["gaps"].items()},
+        name=name,
+        weekmask=None if mask is None else tuple(mask),
+        closed=_moments(document["closed"]).astype("datetime64[D]"),
+        gaps={symbol: _moments(days).astype("datetime64[D]") for symbol, days in document["gaps"].items()},
     )
 
 
@@ -195,9 +236,9 @@ def _checkpoints(document: Mapping[str, Any], symbols: tuple[str, ...]) -> dict[
         symbol: tuple(
             Checkpoint(
                 span=entry["span"],
-                date=np.datetime64(entry["date"], "us"),
-                close=float(entry["close"]),
-                factor=float(entry["factor"]),
+                date=_moments([entry["date"]])[0],
+                close=_number(entry, "close"),
+                factor=_number(entry, "factor"),
                 state=entry["state"],
             )
             for entry in document["symbols"][symbol]
@@ -214,13 +255,13 @@ def _checkpoints(document: Mapping[str, Any], symbols: tuple[str, ...]) -> dict[
 def _trace(document: Mapping[str, Any], symbols: tuple[str, ...], policy: OnnxPolicy) -> dict[str, TracedSymbol]:
     traced = {}
     for symbol, entry in document["symbols"].items():
-        bars = np.array([entry[column] for column in BAR], dtype=np.float64).T
+        bars = _finite([entry[column] for column in BAR]).T
         traced[symbol] = TracedSymbol(
             bars=np.ascontiguousarray(bars),
-            dates=np.array(entry["date"], dtype="datetime64[us]"),
-            features=np.array(entry["features"], dtype=np.float64),
-            targets=np.array(entry["target"], dtype=np.float64),
-            preferences=np.array(entry["preference"], dtype=np.float64),
+            dates=_moments(entry["date"]),
+            features=_finite(entry["features"]),
+            targets=_finite(entry["target"]),
+            preferences=_finite(entry["preference"]),
         )
         rows = len(bars)
         shapes = {

@@ -60,8 +60,16 @@ class StreamDecider:
                 features[row] = self._streams[symbol].push(*bar.tolist())
             except DataError as error:
                 raise DataError(f"{symbol} on {day_text(when)}: {error}") from error
-            if not np.isfinite(features[row]).all():
+            if np.isnan(features[row]).any():
                 raise DataError(f"{symbol} on {day_text(when)}: its features have not warmed up; give the bars before.")
+            # The policy reads float32, for which a finite feature may be too large.
+            beyond = np.abs(features[row]) > np.finfo(np.float32).max
+            if beyond.any():
+                name = self._policy.features[int(beyond.argmax())]
+                raise DataError(
+                    f"{symbol} on {day_text(when)}: the feature {name} is too large for the policy; correct the bars "
+                    "up to that one."
+                )
         target, preference = self._policy.run(features, self._position)
         live = [self._rows[symbol] for symbol in bars]
         self._position[live] = target[live]

@@ -13,13 +13,28 @@ from outsample.hashing import nan_as_null, sha256_of
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-_KEYS = {"schema_version", "outsample", "model", "version", "files"}
+_KINDS = {"schema_version": int, "outsample": str, "model": str, "version": str, "files": dict}
 
 
 def dump(document: Mapping[str, Any]) -> bytes:
     """A document as the bytes of indented JSON, NaN as null; the same content always gives the same bytes."""
     text = json.dumps(nan_as_null(dict(document)), indent=1, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()
+
+
+def parse(content: bytes) -> Any:
+    """The JSON of a document in a package, which never holds NaN or infinity.
+
+    Raises: ValueError where it is none.
+    """
+    try:
+        return json.loads(content, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}")
 
 
 def make_manifest(model: str, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -71,8 +86,8 @@ def check_manifest(folder: str, files: Mapping[str, bytes], where: str) -> dict[
     for name, entry in expected["files"].items():
         if listed[name] != entry:
             raise PackageError(
-                f"{where}: {name} is not the file that was packaged (sha256 {entry['sha256'][:12]}..., the manifest "
-                f"says {_shown(listed[name])}); build the package again."
+                f"{where}: {name} is not the file that was packaged ({_shown(entry)}, the manifest says "
+                f"{_shown(listed[name])}); build the package again."
             )
     body = {key: manifest[key] for key in ("schema_version", "outsample", "model", "files")}
     if manifest["version"] != sha256_of(body)[:12] or folder != folder_of(manifest):
@@ -85,24 +100,38 @@ def check_manifest(folder: str, files: Mapping[str, bytes], where: str) -> dict[
 
 
 def _shown(entry: Any) -> str:
-    return f"{str(entry.get('sha256'))[:12]}..." if isinstance(entry, dict) else "nothing of the kind"
+    if not isinstance(entry, dict):
+        return "nothing of the kind"
+    return f"sha256 {str(entry.get('sha256'))[:12]}... of {entry.get('size')} bytes"
 
 
 def _read(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
     if MANIFEST not in files:
         raise PackageError(f"{where} holds no {MANIFEST}, so it is no package of Outsample; name another file.")
     try:
-        manifest = json.loads(files[MANIFEST])
+        manifest = parse(files[MANIFEST])
     except ValueError as error:
         raise PackageError(f"{where}: {MANIFEST} is no JSON ({error}); build the package again.") from error
-    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        made = f" of Outsample {manifest.get('outsample')}" if isinstance(manifest, dict) else ""
+    if not isinstance(manifest, dict) or "schema_version" not in manifest:
         raise PackageError(
-            f"{where} is a package{made} with schema version {version}, and this Outsample {outsample.__version__} "
-            f"reads version {SCHEMA_VERSION}; use the Outsample that built it, or build it again."
+            f"{where}: {MANIFEST} names no schema_version, so it is no manifest of Outsample; name another file."
         )
-    fits = set(manifest) == _KEYS and isinstance(manifest["files"], dict)
-    if not fits or not all(isinstance(manifest[key], str) for key in ("outsample", "model", "version")):
-        raise PackageError(f"{where}: {MANIFEST} does not have the keys of a manifest; build the package again.")
+    version = manifest["schema_version"]
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise PackageError(
+            f"{where} is a package of Outsample {manifest.get('outsample')} with schema version {version!r}, and this "
+            f"Outsample {outsample.__version__} reads version {SCHEMA_VERSION}; use the Outsample that built it, or "
+            "build it again."
+        )
+    wrong = [key for key in sorted(_KINDS.keys() | manifest) if not _fits(key, manifest.get(key))]
+    if wrong:
+        raise PackageError(
+            f"{where}: {wrong[0]} of {MANIFEST} is missing, unknown or of the wrong kind; build the package again."
+        )
     return manifest
+
+
+def _fits(key: str, value: Any) -> bool:
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        return False
+    return isinstance(value, _KINDS.get(key, ()))

@@ -44,7 +44,8 @@ def _compare(
 ) -> None:
     traced = package.trace[symbol]
     at = f"{symbol} on {day_text(traced.dates[k])}"
-    off = np.abs(features - traced.features[k]) / package.deviations
+    with np.errstate(over="ignore"):  # an infinite difference is one
+        off = np.abs(features - traced.features[k]) / package.deviations
     if not (off <= FEATURE_TOLERANCE).all():
         column = int(np.flatnonzero(~(off <= FEATURE_TOLERANCE))[0])
         raise PackageError(

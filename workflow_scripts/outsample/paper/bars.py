@@ -25,6 +25,8 @@ from outsample.errors import DataError
 from outsample.packaging.decider import day_text
 
 TOLERANCE = 1e-6  # relative; as in outsample.data.checks: prices rounded to 7 digits may leave [low, high] by less
+# No price and no volume is beyond these; further out, the numbers that are made of them are not finite any more.
+SMALLEST_PRICE, LARGEST_PRICE, LARGEST_VOLUME = 1e-15, 1e15, 1e20
 
 
 class Bar(NamedTuple):
@@ -73,9 +75,8 @@ def parse_bars(raw: bytes, where: str, symbols: Sequence[str], symbol: str | Non
     found: dict[str, list[Bar]] = {}
     for line, cells in lines:
         if len(cells) != len(header):
-            raise DataError(
-                f"{where}, line {line}: {len(cells)} cells where the header has {len(header)}; correct the line."
-            )
+            count = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+            raise DataError(f"{where}, line {line}: {count} where the header has {len(header)}; correct the line.")
         name = cells[columns["symbol"]].strip() if "symbol" in columns else symbol
         _check_symbol(name, symbols, where, line)
         bars = found.setdefault(str(name), [])
@@ -125,7 +126,7 @@ def _number(cells: list[str], columns: dict[str, int], column: str, where: str, 
 
 
 def _fault(bar: Bar) -> str | None:
-    """What is wrong with a bar's numbers: the checks of `outsample.data.checks` that look at one bar."""
+    """What is wrong with a bar's numbers: the checks of `outsample.data.checks` that look at one bar, and bounds."""
     prices = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
     low_price = [f"{name} {price:g}" for name, price in prices.items() if price <= 0]
     if low_price:
@@ -139,7 +140,10 @@ def _fault(bar: Bar) -> str | None:
     for name in ("open", "close"):
         if not bar.low * (1 - TOLERANCE) <= prices[name] <= bar.high * (1 + TOLERANCE):
             return f"{name} {prices[name]:.10g} is outside low {bar.low:.10g} .. high {bar.high:.10g}"
-    return None
+    for name, price in {**prices, "adj_close": bar.adj_close}.items():
+        if price < SMALLEST_PRICE or price > LARGEST_PRICE:
+            return f"{name} {price:g} is beyond any price"
+    return f"volume {bar.volume:g} is beyond any volume" if bar.volume > LARGEST_VOLUME else None
 
 
 def _check_order(bars: list[Bar], symbol: str, where: str) -> None:
@@ -147,9 +151,9 @@ def _check_order(bars: list[Bar], symbol: str, where: str) -> None:
         return
     day, before, line = day_text(bars[-1].date), day_text(bars[-2].date), bars[-1].line
     if day == before:
-        raise DataError(
-            f"{where}, line {line}: the bar of {symbol} of {day} is there twice; keep one row of that date."
-        )
+        same = repr(bars[-1][2:]) == repr(bars[-2][2:])  # NaN equals NaN
+        what = "twice; keep one row of that date" if same else "twice, with other numbers; keep the row that is right"
+        raise DataError(f"{where}, line {line}: the bar of {symbol} of {day} is there {what}.")
     raise DataError(
         f"{where}, line {line}: the bar of {symbol} of {day} is late, it comes after that of {before}; sort the file "
         "by date ascending."

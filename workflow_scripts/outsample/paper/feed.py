@@ -49,8 +49,8 @@ def make_feed(of_symbol: SymbolBars, package: Package, closed: Sequence[np.datet
         of_symbol: bars of a file, ascending.
         package: the package.
         closed: days without a session that the package's calendar does not know.
-    Raises: DataError for a bar before the package's warm-up, a bar of that checkpoint that is missing, and a session
-        without a bar.
+    Raises: DataError for a bar before the package's warm-up, a bar of that checkpoint that is missing, a session
+        without a bar, and a second bar of a day where the package is of daily bars.
     """
     first = of_symbol.bars[0]
     checkpoint = _checkpoint(of_symbol, first, package.checkpoints[of_symbol.symbol])
@@ -62,7 +62,10 @@ def make_feed(of_symbol: SymbolBars, package: Package, closed: Sequence[np.datet
             f"{of_symbol.at(first)}: the file ends with the bar that the package saw last; give bars after it."
         )
     dates = np.array([bar.date for bar in bars])
-    _check_gaps(of_symbol, bars, np.concatenate([[checkpoint.date], dates]), package.calendar, closed)
+    moments = np.concatenate([[checkpoint.date], dates])
+    if all(_are_daily(traced.dates) for traced in package.trace.values()):
+        _check_days(of_symbol, bars, moments)
+    _check_gaps(of_symbol, bars, moments, package.calendar, closed)
     adjusted = np.array([_adjustment(bar) for bar in bars])
     raw = np.array([bar[2:6] for bar in bars])
     prices = raw * (adjusted * scale)[:, None]
@@ -77,7 +80,7 @@ def _adjustment(bar: Bar) -> float:
 def _checkpoint(of_symbol: SymbolBars, first: Bar, checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     before = [checkpoint for checkpoint in checkpoints if checkpoint.date <= first.date]
     if not before:
-        starts = " or ".join(f"{day_text(c.date)} (then come {SPANS[c.span]})" for c in checkpoints)
+        starts = " or ".join(f"{day_text(c.date)} (followed by {SPANS[c.span]})" for c in checkpoints)
         raise DataError(
             f"{of_symbol.at(first)} is before the end of the package's warm-up; begin with the bar of {starts}."
         )
@@ -90,12 +93,42 @@ def _scale(of_symbol: SymbolBars, first: Bar, checkpoint: Checkpoint, anchored: 
         ratio = checkpoint.close / (first.close * _adjustment(first))
         # The same prices give the same bits: a ratio that is off by rounding alone is 1.
         return 1.0 if math.isclose(ratio, 1.0, rel_tol=1e-12) else ratio
-    if not math.isnan(first.adj_close) or not math.isclose(checkpoint.factor, 1.0, rel_tol=1e-12):
+    if math.isnan(first.adj_close) and math.isclose(checkpoint.factor, 1.0, rel_tol=1e-12):
+        return 1.0
+    last = day_text(checkpoint.date)
+    if first.date.astype("datetime64[D]") == checkpoint.date.astype("datetime64[D]"):
         raise DataError(
-            f"{of_symbol.at(first)}: begin the file with the bar of {day_text(checkpoint.date)}, which the package saw "
-            "last before it; adjusted prices cannot be joined without."
+            f"{of_symbol.at(first)} is of the day of the bar that the package saw last, {last}, but of another time; "
+            "begin the file with that bar, its date written as in the data of the package."
         )
-    return 1.0
+    raise DataError(
+        f"{of_symbol.at(first)}: begin the file with the bar of {last}, which the package saw last before it; "
+        "adjusted prices cannot be joined without."
+    )
+
+
+def _are_daily(dates: NDArray[np.datetime64]) -> bool:
+    return len(np.unique(dates.astype("datetime64[D]"))) == len(dates)
+
+
+def _check_days(of_symbol: SymbolBars, bars: Sequence[Bar], moments: NDArray[np.datetime64]) -> None:
+    days = moments.astype("datetime64[D]")
+    again = days[1:] == days[:-1]
+    if again.any():
+        row = int(again.argmax())
+        raise DataError(
+            f"{of_symbol.at(bars[row])} is a second bar of that day, after {day_text(moments[row])}, and the package "
+            "is of daily bars; keep one row a day."
+        )
+
+
+def outside_sessions(feed: Feed, calendar: Calendar) -> NDArray[np.datetime64]:
+    """Days of a feed without a session of the package's calendar, where that is known; they are traded all the same,
+    as in the evaluation."""
+    days = np.unique(feed.dates.astype("datetime64[D]"))
+    if calendar.weekmask is None:
+        return days[:0]
+    return days[~np.is_busday(days, weekmask=list(calendar.weekmask), holidays=calendar.closed)]
 
 
 def _check_gaps(
