@@ -69,7 +69,7 @@ def main() -> None:
         configure_jax(cache)
         import jax
 
-        from outsample.config.models import Direct
+        from outsample.config.agents import Direct
 
         settings = Direct().model_dump()
         train, arguments = training(options.bars, options.features, settings)

@@ -7,8 +7,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outsample.config.agents import Agents, Ppo
 from outsample.config.layers import document, load
-from outsample.config.models import Agents, Dimension, Ppo, Settings
+from outsample.config.models import Dimension, Settings
 from outsample.config.sentences import all_keys, blocks_of, dotted
 from outsample.errors import ConfigError
 

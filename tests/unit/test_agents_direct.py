@@ -17,7 +17,8 @@ from outsample.agents.network import Head, row_outputs
 from outsample.agents.onnx import OnnxPolicy
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, train
-from outsample.config.models import Direct, Gate
+from outsample.config.agents import Direct
+from outsample.config.models import Gate
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 

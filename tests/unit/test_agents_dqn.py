@@ -13,7 +13,7 @@ from outsample.agents import dqn
 from outsample.agents.lanes import Lane, Studio
 from outsample.agents.loop import train_models
 from outsample.agents.network import Head, row_outputs
-from outsample.config.models import Dqn
+from outsample.config.agents import Dqn
 from outsample.market.accounting import MarketRules
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,8 @@ import pytest
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, fit_final, train_lanes
 from outsample.agents.registry import AGENTS, get_agent
-from outsample.config.models import Agents, Dqn, Gate, Ppo, Search
+from outsample.config.agents import Agents, Dqn, Ppo
+from outsample.config.models import Gate, Search
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 

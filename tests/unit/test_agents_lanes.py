@@ -15,7 +15,8 @@ from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, Studio, fit_final, train_lanes
 from outsample.agents.loop import train_models
 from outsample.agents.onnx import OnnxPolicy
-from outsample.config.models import Agents, Gate
+from outsample.config.agents import Agents
+from outsample.config.models import Gate
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 

@@ -10,7 +10,8 @@ import pytest
 from outsample.agents.lanes import Lane, Watch, fit_final, train_lanes
 from outsample.agents.loop import Callback
 from outsample.agents.progress import ShardProgress
-from outsample.config.models import Agents, Gate
+from outsample.config.agents import Agents
+from outsample.config.models import Gate
 from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 
@@ -30,7 +31,7 @@ CHANGES = {
 }
 
 
-class Interrupted(Exception):
+class InterruptedTrainingError(Exception):
     """Stands for the end of the process between two updates."""
 
 
@@ -46,7 +47,7 @@ class StopAt(Callback):
 
     def on_checkpoint(self, lane, update):
         if (lane, update) == self.at:
-            raise Interrupted
+            raise InterruptedTrainingError
 
 
 def _params(agent):
@@ -64,7 +65,7 @@ def test_interrupted_shard_ends_in_the_same_bits(agent, tmp_path):
     for seed, update in ((0, 2), (0, 6), (1, 2), (1, 4), (1, 6)):
         folder = tmp_path / f"{seed}-{update}"
         stop = StopAt(f"Trial 0, fold 0, seed {seed}", update)
-        with pytest.raises(Interrupted):
+        with pytest.raises(InterruptedTrainingError):
             _train(agent, Watch(ShardProgress(folder, "key", seconds=0), [stop]))
         after = StopAt(None, None)
         resumed = _train(agent, Watch(ShardProgress(folder, "key", seconds=0), [after]))
@@ -80,7 +81,7 @@ def test_interrupted_final_policy_has_the_same_weights(tmp_path):
         return fit_final("ppo", _params("ppo"), 2, PANEL, FOLDS, SCALERS, RULES, Gate(), watch or Watch())
 
     whole = fit()
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedTrainingError):
         fit(Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold -1, seed 1", 4)]))
     resumed = fit(Watch(ShardProgress(tmp_path, "key", seconds=0)))
     for name in ("out", "table"):
@@ -97,7 +98,7 @@ def _arrays(tree):
 
 
 def test_checkpoint_of_other_work_is_not_taken(tmp_path):
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedTrainingError):
         _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
     other = ShardProgress(tmp_path, "another key", seconds=0)
     assert not list(tmp_path.glob("*"))
@@ -112,7 +113,7 @@ def test_short_lanes_write_nothing(tmp_path):
 
 
 def test_damaged_checkpoint_is_named(tmp_path):
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedTrainingError):
         _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
     for path in tmp_path.rglob("*"):
         if path.is_file():

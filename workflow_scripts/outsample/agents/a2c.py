@@ -13,7 +13,7 @@ import jax
 from outsample.agents import actor_critic
 from outsample.agents.actor_critic import State, begin, finish
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers
-from outsample.config.models import A2c
+from outsample.config.agents import A2c
 
 __all__ = ["SETTINGS", "STATIC", "Hyper", "begin", "finish", "updater"]
 

@@ -18,7 +18,7 @@ import optax
 from outsample.agents.network import Params, row_outputs
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars, segment_bars
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, market_rules
-from outsample.config.models import Direct
+from outsample.config.agents import Direct
 from outsample.market import accounting
 
 SETTINGS = Direct

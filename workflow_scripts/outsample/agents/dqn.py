@@ -20,7 +20,7 @@ from outsample.agents import replay
 from outsample.agents.network import Head, Params, row_outputs
 from outsample.agents.rollout import SegmentBars, pair_returns, segment_bars
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key
-from outsample.config.models import Dqn
+from outsample.config.agents import Dqn
 
 SETTINGS = Dqn
 STATIC = (

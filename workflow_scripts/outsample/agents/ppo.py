@@ -13,7 +13,7 @@ import jax
 from outsample.agents import actor_critic
 from outsample.agents.actor_critic import State, begin, finish
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers
-from outsample.config.models import Ppo
+from outsample.config.agents import Ppo
 
 __all__ = ["SETTINGS", "STATIC", "Hyper", "begin", "finish", "updater"]
 

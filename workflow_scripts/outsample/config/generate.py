@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from outsample.config.block import Block
 from outsample.config.layers import BASE_FILE
-from outsample.config.models import Block, Dimension, Settings
+from outsample.config.models import Dimension, Settings
 from outsample.config.sentences import blocks_of
 from outsample.config.yaml_files import scalar
 from outsample.errors import ConfigError
@@ -22,7 +23,7 @@ _WIDTH = 118
 _PLAIN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _HEAD = """\
 # The base layer: every key, its meaning, its unit and its default.
-# Generated from workflow_scripts/outsample/config/models.py by `outsample config write`, so change nothing here:
+# Generated from workflow_scripts/outsample/config/{models,agents}.py by `outsample config write`, so change nothing here:
 # set a key in config/experiments/NAME.yaml or on the command line (config/README.md).
 # In brackets: the unit and the bounds; a key without a unit is a pure number, or no number.
 """

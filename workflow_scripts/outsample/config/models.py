@@ -7,38 +7,18 @@ when they are stale. Unknown keys are refused at every level.
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from outsample.config.agents import A2c, Agents, Direct, Dqn, Ppo
+from outsample.config.block import Block, key, refusal
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=^-]*$")]
 Lag = Annotated[int, Field(ge=0)]
 Horizon = Annotated[int, Field(ge=1)]
 Window = Annotated[int, Field(ge=2)]
 _MAX_SEED = 2**32 - 1
-
-
-def key(default: Any, description: str, unit: str, **constraints: Any) -> Any:
-    """A configuration key: its default, what it means, and its unit ("1" for a pure number, "-" for none)."""
-    return Field(default, description=description, json_schema_extra={"unit": unit}, **constraints)
-
-
-def refusal(path: str | tuple[str, ...], text: str, valid: list[str] | None = None) -> PydanticCustomError:
-    """What a validator raises: a key within its block (() for the block itself), and what is wrong with it.
-
-    `valid` lists the names that may stand in the place of the last part of the path.
-    """
-    path = (path,) if isinstance(path, str) else path
-    return PydanticCustomError(
-        "refused", "{key} {text}", {"key": ".".join(path), "text": text, "path": path, "valid": valid}
-    )
-
-
-class Block(BaseModel):
-    """A block of keys; refuses unknown ones, infinities and NaN."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class CsvSource(Block):
@@ -164,131 +144,6 @@ class Folds(Block):
     embargo: int | None = key(
         None, "Bars left out where training follows a tested block; null is the longest look-back.", "bars", ge=0
     )
-
-
-class Ppo(Block):
-    """Proximal policy optimisation; the defaults are those that carried over to fresh data (docs/training.md)."""
-
-    # Shape the compiled program, so no trial may change them.
-    structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "layers", "updates", "epochs", "minibatches", "passes", "segment"}
-    )
-
-    torso: Literal["linear", "tanh", "relu"] = key("linear", "Policy and value network.", "-")
-    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
-    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
-    updates: int = key(80, "Updates; fixed, no early stopping.", "1", ge=1)
-    epochs: int = key(4, "Passes over a rollout in each update.", "1", ge=1)
-    minibatches: int = key(4, "Minibatches of each pass.", "1", ge=1)
-    passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
-    segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
-    learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
-    weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
-    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
-    gae_lambda: float = key(0.9, "Decay of the generalised advantage estimate.", "1", ge=0, le=1)
-    clip: float = key(0.2, "Clip of the probability ratio.", "1", gt=0, lt=1)
-    entropy: float = key(0.02, "Weight of the entropy bonus.", "1", ge=0, le=10)
-    reward_scale: float = key(100.0, "Factor on log returns; 1 makes PPO fail.", "1", gt=0)
-
-
-class Direct(Block):
-    """Exact gradient of the net return; the defaults are those that carried over to fresh data (docs/training.md)."""
-
-    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "layers", "updates", "segment", "objective"})
-
-    torso: Literal["linear", "tanh", "relu"] = key("tanh", "Policy network.", "-")
-    units: int = key(4, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
-    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
-    updates: int = key(200, "Gradient steps, each over every training bar; fixed, no early stopping.", "1", ge=1)
-    segment: int = key(125, "Length of a segment, which starts flat and which no gradient leaves.", "bars", ge=2)
-    objective: Literal["return", "sharpe"] = key(
-        "return",
-        "What is maximised: the mean net log return, or its Sharpe ratio (which decided worse, docs/training.md).",
-        "-",
-    )
-    learning_rate: float = key(1e-2, "Step size of AdamW.", "1", gt=0, le=1)
-    weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
-
-
-class A2c(Block):
-    """Advantage actor-critic; the defaults are those that carried over to fresh data (docs/training.md)."""
-
-    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "layers", "updates", "passes", "segment"})
-
-    torso: Literal["linear", "tanh", "relu"] = key("linear", "Policy and value network.", "-")
-    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
-    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
-    updates: int = key(200, "Updates of one step each; fixed, no early stopping.", "1", ge=1)
-    passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
-    segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
-    learning_rate: float = key(1e-2, "Step size of AdamW.", "1", gt=0, le=1)
-    weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
-    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
-    gae_lambda: float = key(0.9, "Decay of the generalised advantage estimate.", "1", ge=0, le=1)
-    entropy: float = key(0.02, "Weight of the entropy bonus.", "1", ge=0, le=10)
-    reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
-
-
-class Dqn(Block):
-    """Deep Q-network; the defaults are those that carried over to fresh data (docs/training.md)."""
-
-    structural: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("torso", "units", "layers", "updates", "steps", "batch", "segment"),
-            *("double", "dueling", "n_step", "pairs", "replay", "prioritised"),
-        }
-    )
-
-    torso: Literal["linear", "tanh", "relu"] = key("linear", "Network of the action values.", "-")
-    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
-    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
-    updates: int = key(80, "Updates, each a point of the learning curve; fixed, no early stopping.", "1", ge=1)
-    steps: int = key(10, "Steps of AdamW of each update.", "1", ge=1)
-    batch: int = key(256, "Bars of each step.", "bars", ge=1)
-    segment: int = key(125, "Length of the segments into which the training bars are cut.", "bars", ge=2)
-    double: bool = key(
-        True, "The network that learns chooses the action that its slow copy values (double Q-learning).", "-"
-    )
-    dueling: bool = key(False, "Action values are the sum of a state's value and centred advantages.", "-")
-    n_step: int = key(1, "Steps of reward before the value is taken for the rest.", "bars", ge=1, le=100)
-    pairs: Literal["all", "sampled"] = key(
-        "all", "Learn from all pairs of position and action of a bar, or from decisions that were tried.", "-"
-    )
-    replay: int = key(
-        10_000,
-        "Decisions that are remembered where pairs is sampled, at least those of one update.",
-        "1",
-        ge=1,
-        le=10_000_000,
-    )
-    epsilon: float = key(0.1, "Probability of a random decision where pairs is sampled.", "1", ge=0, le=1)
-    prioritised: bool = key(
-        False, "Remembered decisions are drawn in proportion to a power of their error; needs pairs: sampled.", "-"
-    )
-    priority_exponent: float = key(0.6, "That power; 0 is uniform.", "1", ge=0, le=2)
-    priority_correction: float = key(
-        0.4, "Exponent of the importance weights at the start of training; it ends at 1.", "1", ge=0, le=1
-    )
-    learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
-    weight_decay: float = key(0.1, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
-    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
-    target_rate: float = key(0.02, "Part of the way that the slow copy follows in each step.", "1", gt=0, le=1)
-    reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Dqn:
-        if self.prioritised and self.pairs == "all":
-            raise refusal("prioritised", "needs `pairs: sampled`; all pairs of a bar are learnt from as they are")
-        return self
-
-
-class Agents(Block):
-    """Settings of each agent; a trial overrides those that the search names."""
-
-    a2c: A2c = Field(A2c(), description="Advantage actor-critic.", json_schema_extra={"unit": "-"})
-    direct: Direct = Field(Direct(), description="Exact gradient through the market.", json_schema_extra={"unit": "-"})
-    dqn: Dqn = Field(Dqn(), description="Deep Q-network.", json_schema_extra={"unit": "-"})
-    ppo: Ppo = Field(Ppo(), description="Proximal policy optimisation.", json_schema_extra={"unit": "-"})
 
 
 class Gate(Block):

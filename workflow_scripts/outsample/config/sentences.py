@@ -13,7 +13,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from outsample.config.models import Block, Settings
+from outsample.config.block import Block
+from outsample.config.models import Settings
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.^=-]+")
 _LONGEST_VALUE = 60

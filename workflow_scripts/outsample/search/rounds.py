@@ -16,7 +16,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import ValidationError
 
-from outsample.config.models import Agents, Dimension
+from outsample.config.agents import Agents
+from outsample.config.models import Dimension
 from outsample.errors import ConfigError
 
 Params = dict[str, Any]
