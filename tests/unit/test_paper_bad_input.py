@@ -253,7 +253,7 @@ def test_a_package_of_several_bars_a_day_takes_several(mini, mini_package):
     lines = mini.csv("AA").splitlines()
     lines.insert(6, lines[5].replace(",", " 12:00,", 1))
     (bars,) = parse_bars("\n".join(lines).encode(), "AA.csv", package.symbols, "AA")
-    assert len(make_feed(bars, dataclasses.replace(package, trace=hours)).dates) == 168
+    assert len(make_feed(bars, dataclasses.replace(package, trace=hours)).dates) == 169
 
 
 def test_a_gap_that_the_data_of_the_package_have_is_known(mini, mini_package):
