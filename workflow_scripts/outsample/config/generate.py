@@ -23,7 +23,7 @@ _WIDTH = 118
 _PLAIN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _HEAD = """\
 # The base layer: every key, its meaning, its unit and its default.
-# Generated from workflow_scripts/outsample/config/{models,agents}.py by `outsample config write`, so change nothing here:
+# Generated from the models in workflow_scripts/outsample/config/ by `outsample config write`, so change nothing here:
 # set a key in config/experiments/NAME.yaml or on the command line (config/README.md).
 # In brackets: the unit and the bounds; a key without a unit is a pure number, or no number.
 """
