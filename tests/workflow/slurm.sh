@@ -42,7 +42,7 @@ hashes local >"$work/local.sha256"
 echo "On SLURM:"
 start_slurm "$work/slurm"
 cd "$work/cluster"
-PYTHONPATH=$PWD/workflow_scripts:$root/.venv/slurm-plugin "$python" -m snakemake --profile profiles/slurm --set-scatter trials=4 \
+PYTHONPATH=$PWD/workflow_scripts:$root/.venv/slurm-plugin timeout 1800 "$python" -m snakemake --profile profiles/slurm --set-scatter trials=4 \
   --slurm-status-command squeue --slurm-init-seconds-before-status-checks 3 \
   --config experiment="$experiment" >"$work/cluster.log" 2>&1 &
 run=$!
