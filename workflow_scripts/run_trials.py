@@ -8,7 +8,7 @@ runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 # ruff: noqa: E402
 from outsample.agents.lanes import Lane, Watch, train_lanes
 from outsample.agents.loop import LogUpdates
-from outsample.agents.progress import ShardProgress
+from outsample.agents.progress import open_progress
 from outsample.config.models import Gate, Market
 from outsample.errors import ConfigError
 from outsample.hashing import sha256_of
@@ -49,7 +49,7 @@ def main(
 ):
     read = [suggestions, development, spec, quality, folds, scalers]
     key = sha256_of({"read": [sha256_file(path) for path in read], "settings": settings, "code": code})
-    progress = ShardProgress(f"work/run_trials/{experiment}/{agent}/round_{round}/{scatteritem}", key)
+    progress = open_progress(f"work/run_trials/{experiment}/{agent}/round_{round}/{scatteritem}", key)
     fold_table, calendar = read_table(folds, "folds"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
     tested = sorted(fold_table.loc[fold_table["part"] == "test", "fold"].unique().tolist())
@@ -72,7 +72,8 @@ def main(
     write_table(results.targets, targets, "targets")
     write_table(results.lanes, lanes, "lanes")
     write_table(results.curves, curves, "curves")
-    progress.clear()
+    if progress:
+        progress.clear()
 
 
 if "snakemake" in globals():

@@ -12,7 +12,7 @@ from outsample.agents.checkpoint import save
 from outsample.agents.export import policy_document, to_onnx
 from outsample.agents.lanes import Watch, fit_final
 from outsample.agents.loop import LogUpdates
-from outsample.agents.progress import ShardProgress
+from outsample.agents.progress import open_progress
 from outsample.config.models import Gate, Market
 from outsample.hashing import sha256_of
 from outsample.io import read_json, read_table, sha256_file, write_json
@@ -40,7 +40,7 @@ def main(
 ):
     read = [selection, development, spec, quality, folds, scalers]
     key = sha256_of({"read": [sha256_file(path) for path in read], "settings": settings, "code": code})
-    progress = ShardProgress(f"work/train_final/{experiment}", key)
+    progress = open_progress(f"work/train_final/{experiment}", key)
     chosen, calendar = read_json(selection, "selection"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
     fitted = fit_final(
@@ -59,7 +59,8 @@ def main(
         Path(temporary).write_bytes(model)
     write_json(policy_document(fitted, model), policy, "policy")
     write_json(save(fitted, Path(folder)), manifest, "policy_manifest")
-    progress.clear()
+    if progress:
+        progress.clear()
 
 
 if "snakemake" in globals():

@@ -9,7 +9,7 @@ import pytest
 
 from outsample.agents.lanes import Lane, Watch, fit_final, train_lanes
 from outsample.agents.loop import Callback
-from outsample.agents.progress import ShardProgress
+from outsample.agents.progress import ShardProgress, open_progress
 from outsample.config.agents import Agents
 from outsample.config.models import Gate
 from outsample.errors import TrainingError
@@ -120,6 +120,21 @@ def test_damaged_checkpoint_is_named(tmp_path):
             path.write_bytes(b"")
     with pytest.raises(TrainingError, match=r"cannot be read .*delete the folder work/"):
         ShardProgress(tmp_path, "key")
+
+
+def test_folder_is_left_to_the_process_that_holds_it(tmp_path):
+    folder = tmp_path / "shard"
+    held = open_progress(folder, "key", seconds=0)
+    with pytest.raises(InterruptedTrainingError):
+        _train("ppo", Watch(held, [StopAt("Trial 0, fold 0, seed 0", 4)]))
+    before = sorted(folder.rglob("*"))
+    assert before
+    assert open_progress(folder, "another key") is None
+    assert sorted(folder.rglob("*")) == before
+    held.lock.close()  # as the kernel does when the process ends
+    after = StopAt(None, None)
+    _train("ppo", Watch(open_progress(folder, "key", seconds=0), [after]))
+    assert after.seen[0] == ("Trial 0, fold 0, seed 0", 6)
 
 
 def test_callbacks_see_every_chunk_and_the_end():

@@ -6,11 +6,12 @@ work. It counts for the very same work only: its key is a hash of everything tha
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import jax
 import numpy as np
@@ -22,8 +23,32 @@ _LOG = logging.getLogger(__name__)
 Leaves = list[np.ndarray]
 
 
+def open_progress(folder: str | Path, key: str, seconds: float = 30.0) -> ShardProgress | None:
+    """The progress kept in a folder; None where another process is at the same work, as after a run that was killed.
+
+    That process may still be writing there. Both end in the same results, so this one then trains from the beginning
+    and keeps nothing.
+
+    Args, Raises: as `ShardProgress`.
+    """
+    path = Path(folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = path.with_name(f"{path.name}.lock").open("a")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        _LOG.info("Another process keeps its lanes in %s; this one keeps none.", path.name)
+        return None
+    progress = ShardProgress(path, key, seconds)
+    progress.lock = held  # let go of when this process ends, in whatever way
+    return progress
+
+
 class ShardProgress:
     """A `Keeper` of lanes (outsample.agents.loop) that writes at most once in so many seconds."""
+
+    lock: IO[str] | None = None
 
     def __init__(self, folder: str | Path, key: str, seconds: float = 30.0) -> None:
         """Open the folder and read what it holds; what another key left there is deleted.
