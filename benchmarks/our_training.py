@@ -22,9 +22,8 @@ NETWORK = {"torso": "relu", "units": 64, "layers": 2}
 SETTINGS: dict[str, dict[str, Any]] = {
     "ppo": {"epochs": 4, "minibatches": 4, "passes": 1, "learning_rate": 1e-3},
     "a2c": {"passes": 1, "learning_rate": 1e-3},
-    "dqn": {"batch": 64, "double": True, "dueling": True, "learning_rate": 1e-3},
+    "dqn": {"pairs": "sampled", "batch": 64, "steps": 100, "double": True, "dueling": True, "learning_rate": 1e-3},
 }
-STEPS_BETWEEN_GRADIENTS = 4  # of a DQN: env steps for each step of its optimiser
 
 
 def training(agent: str, bars: int, features: int, steps: int, segments: int, length: int):  # type: ignore[no-untyped-def]
@@ -37,13 +36,9 @@ def training(agent: str, bars: int, features: int, steps: int, segments: int, le
 
     module = get_agent(agent)
     settings = module.SETTINGS().model_dump() | NETWORK | SETTINGS[agent] | {"segment": length}
-    if agent == "dqn":
-        updates = max(steps // (STEPS_BETWEEN_GRADIENTS * settings["steps"]), 1)
-        taken = updates * settings["steps"] * STEPS_BETWEEN_GRADIENTS
-    else:
-        updates = max(steps // (segments * length), 1)
-        taken = updates * segments * length
-    settings["updates"] = updates
+    of_update = segments * (settings["steps"] if agent == "dqn" else length)  # a DQN walks once in each segment
+    settings["updates"] = max(steps // of_update, 1)
+    taken = settings["updates"] * of_update
     draw = np.random.Generator(np.random.PCG64(0))
     close = np.exp(np.cumsum(0.01 * draw.standard_normal(bars)))
     inputs = draw.standard_normal((bars, features))

@@ -25,8 +25,9 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / ".venv-peers/bin/python"
 BARS, FEATURES = 2500, 200
-# agent -> our steps, their steps (each about a second or more), segments (environments) and their length
-WORK = {"ppo": (262144, 32768, 16, 128), "a2c": (524288, 32768, 16, 5), "dqn": (65536, 8192, 16, 128)}
+# agent -> our steps, their steps (each about a second or more), segments (environments; of a DQN four, for a gradient
+# step each fourth env step) and their length
+WORK = {"ppo": (262144, 32768, 16, 128), "a2c": (524288, 32768, 16, 5), "dqn": (65536, 8192, 4, 500)}
 LIBRARIES = {"ppo": ("sb3", "sbx"), "a2c": ("sb3",), "dqn": ("sb3", "sbx")}
 MEGAFLOP = 1e6
 
@@ -36,7 +37,7 @@ def kiloflop_per_step(agent: str, features: int) -> float:
 
     Two networks (one for DQN), one forward pass to act; learning takes a forward pass, and a backward pass that needs
     no gradient of the inputs. PPO learns from each step in four epochs; DQN from 64 each fourth step, where two more
-    forward passes value the row after.
+    forward passes value the row after (its walkers' look at all bars before each 100 steps is left out).
     """
     first, second, out = 2 * features * 64, 2 * 64 * 64, 2 * 64 * 3
     forward = first + second + out
