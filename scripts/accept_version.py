@@ -8,16 +8,22 @@ because its records of code and settings, which were those of the other version,
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 
+from outsample.errors import OutsampleError
+from outsample.io.locking import hold_folder
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def output_of(*command):
+    if shutil.which(command[0]) is None:
+        sys.exit(f"{command[0]} is not on the PATH; activate the environment first: . .venv/bin/activate.")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{shlex.join(command)} failed; its words: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
@@ -39,15 +45,25 @@ def main():
     lock = ROOT / "dvc.lock"
     if not lock.is_file():
         sys.exit("This version has no dvc.lock, so nothing says which results are its own; run `dvc repro`.")
+    try:
+        with hold_folder(ROOT / ".outsample.lock"):
+            accept(lock)
+    except OutsampleError as error:
+        sys.exit(str(error))
+
+
+def accept(lock):
     for path, state in differences():
         sys.exit(
             f"{path} is not what dvc.lock of this version says (DVC: {state}), so nothing was marked; run "
-            "`dvc checkout`, `dvc pull` first where the cache lacks it, or make the results again by `dvc repro`."
+            "`dvc checkout`, `dvc pull` first where the cache lacks it, take away files that this version does not "
+            "have, or make the results again by `dvc repro`."
         )
     stages = yaml.safe_load(lock.read_text())["stages"]
     for stage in stages.values():
         program, *arguments = shlex.split(stage["cmd"])
-        output_of(program, "--touch", "--quiet", "all", *arguments)
+        # --forceall: else Snakemake marks only what it would run, and knows nothing of the rest in a fresh clone.
+        output_of(program, "--touch", "--forceall", "--quiet", "all", *arguments)
     print(f"The results of {', '.join(stages)} are accepted as this version's; Snakemake has nothing to do for them.")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -13,8 +14,8 @@ import pytest
 from outsample.agents import export
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, Studio, fit_final, train_lanes
-from outsample.agents.loop import train_models
 from outsample.agents.onnx import OnnxPolicy
+from outsample.agents.training import train
 from outsample.config.agents import Agents
 from outsample.config.models import Gate
 from outsample.errors import TrainingError
@@ -129,7 +130,8 @@ def _models(agent, panel):
     studio = Studio.open(agent, panel, FOLDS, SCALERS, RULES)
     hyper = studio.module.Hyper(*(jnp.float32(PARAMS[agent][name]) for name in studio.module.Hyper._fields))
     program = studio.program({**PARAMS[agent], **OTHER_PROGRAM[agent], "segment": 50})
-    return train_models(program, studio.market, studio.numbers, hyper, studio.jobs(_lane(agent, 0, 0, 0), 50))
+    run = partial(train, studio.module, program, studio.market, studio.numbers, hyper)
+    return jax.jit(lambda jobs: jax.lax.map(run, jobs))(studio.jobs(_lane(agent, 0, 0, 0), 50))
 
 
 @pytest.mark.parametrize("inner", [0, 2])

@@ -1,6 +1,7 @@
 """A shard that is interrupted between any two updates goes on from its checkpoint and ends in the same bits."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -107,19 +108,48 @@ def test_checkpoint_of_other_work_is_not_taken(tmp_path):
     assert after.seen[0] == ("Trial 0, fold 0, seed 0", 2)
 
 
+def test_latest_checkpoint_counts_and_is_the_only_one(tmp_path):
+    with pytest.raises(InterruptedTrainingError):
+        _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
+    (latest,) = tmp_path.glob("[0-9]*")
+    assert int(latest.name) > 3
+    # As a kill between the writing of a checkpoint and the deletion of the one before leaves them.
+    with pytest.raises(InterruptedTrainingError):
+        _train(
+            "ppo", Watch(ShardProgress(tmp_path / "older", "key", seconds=0), [StopAt("Trial 0, fold 0, seed 0", 2)])
+        )
+    shutil.move(tmp_path / "older" / "1", tmp_path / str(int(latest.name) - 1))
+    after = StopAt(None, None)
+    _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [after]))
+    assert after.seen[0] == ("Trial 0, fold 0, seed 1", 6)
+
+
 def test_short_lanes_write_nothing(tmp_path):
     _train("direct", Watch(ShardProgress(tmp_path / "shard", "key", seconds=3600)))
     assert not (tmp_path / "shard").exists()
 
 
-def test_damaged_checkpoint_is_named(tmp_path):
-    with pytest.raises(InterruptedTrainingError):
-        _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
-    for path in tmp_path.rglob("*"):
+def _emptied(folder):
+    for path in folder.rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    with pytest.raises(TrainingError, match=r"cannot be read .*delete the folder work/"):
-        ShardProgress(tmp_path, "key")
+
+
+def _flipped(folder):
+    """One bit in the middle of the largest file, which holds the arrays."""
+    path = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [_emptied, _flipped])
+def test_damaged_checkpoint_is_named(tmp_path, damage):
+    with pytest.raises(InterruptedTrainingError):
+        _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
+    damage(tmp_path)
+    with pytest.raises(TrainingError, match=r"of an interrupted run is damaged; delete the folder work/"):
+        ShardProgress(tmp_path, "key", seconds=0)
 
 
 def test_folder_is_left_to_the_process_that_holds_it(tmp_path):

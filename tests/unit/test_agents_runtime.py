@@ -33,7 +33,8 @@ def test_programs_are_kept_in_the_cache(tmp_path):
 
 CLAIM = (
     "import os, sys\nfrom outsample.agents.runtime import claim_core\n"
-    "print(claim_core(), *sorted(os.sched_getaffinity(0)), flush=True)\nsys.stdin.read()"
+    "os.sched_setaffinity(0, map(int, sys.argv[2:]))\n"
+    "print(claim_core(sys.argv[1]), *sorted(os.sched_getaffinity(0)), flush=True)\nsys.stdin.read()"
 )
 
 
@@ -41,9 +42,13 @@ CLAIM = (
 def claiming(folder, cores):
     """A process that claims one of `cores`, and the numbers that it says: the core, then its affinity set."""
     process = subprocess.Popen(
-        [sys.executable, "-c", CLAIM],
-        env=os.environ | {"TMPDIR": str(folder)},
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        [
+            sys.executable,
+            "-c",
+            CLAIM,
+            f"test-{folder}",
+            *map(str, cores),
+        ],  # names of its own: the tests' jobs claim cores as well
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -9,7 +9,7 @@ python=$root/.venv/bin/python
 . "$root/tests/workflow/slurm_node.sh"
 work=$(mktemp -d)
 run=
-trap 'kill $run 2>/dev/null || true; stop_slurm; rm -rf "$work"' EXIT
+trap '[ -z "$run" ] || { kill $run && wait $run; } 2>/dev/null || true; stop_slurm; rm -rf "$work"' EXIT
 
 copy() { # folder name: what Git tracks or would track, and an environment in which this copy's package is imported
   mkdir "$work/$1"

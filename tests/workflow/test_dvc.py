@@ -155,6 +155,22 @@ def test_cache_without_an_object_is_told_and_nothing_is_marked(versions, tmp_pat
     assert versions.accept().returncode == 0
 
 
+def test_version_that_is_restored_elsewhere_is_known_in_full(versions, repository):
+    """As in a fresh clone: nothing is left but what Git and DVC hold; a later change must not be overlooked."""
+    for name in ("results", "work", ".snakemake"):
+        shutil.rmtree(versions.folder / name)
+    versions.run("dvc", "checkout")
+    accepted = versions.accept()
+    assert accepted.returncode == 0, accepted.stderr
+    assert versions.checkout.pending() == {"build_timings"}  # the times of the jobs are not versioned
+    versions.checkout.build()
+    assert "No rule was run here" in (versions.folder / RESULTS / "timings.html").read_text()
+    before = (versions.folder / EXPERIMENT).read_text()
+    (versions.folder / EXPERIMENT).write_text(before.replace("[TINY1, TINY2]", "[TINY1, TINY3]"))
+    assert {"merge_config", "ingest_bars", "run_trials", "evaluate"} <= versions.checkout.pending()
+    (versions.folder / EXPERIMENT).write_text(before)
+
+
 def test_own_data_is_versioned_beside_the_shipped(versions):
     own = versions.folder / "data/own"
     own.mkdir()

@@ -45,6 +45,31 @@ def test_killed_job_is_tried_again_and_ends_in_the_same_bytes(checkout, built):
     assert checkout.hashes("tiny") == built.hashes("tiny")
 
 
+def test_killed_job_goes_on_from_its_checkpoint(checkout, built):
+    environment = checkout.environment() | {"OUTSAMPLE_CHECKPOINT_SECONDS": "0"}
+    with (checkout.folder / "run.txt").open("w") as output:
+        run = subprocess.Popen(
+            checkout.command("results/tiny/report.html"),
+            cwd=checkout.folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    log = checkout.folder / "results/tiny/logs/run_trials.ppo.0.1-of-2.log"
+    job = process_of(log)
+    kept = checkout.folder / "work/run_trials/tiny/ppo/round_0/1-of-2"
+    until = time.monotonic() + 240
+    while not any(path.name.isdecimal() for path in kept.glob("*")):
+        assert run.poll() is None
+        assert time.monotonic() < until, "no checkpoint was written"
+        time.sleep(0.01)
+    os.kill(job, signal.SIGKILL)
+    assert run.wait(timeout=600) == 0, (checkout.folder / "run.txt").read_text()[-3000:]
+    assert "Going on from a checkpoint" in log.read_text()
+    assert not kept.exists(), "the checkpoints of a finished shard are deleted"
+    assert checkout.hashes("tiny") == built.hashes("tiny")
+
+
 def test_named_error_is_final(checkout):
     (checkout.folder / "data/market/BAD.csv").write_text("date,open,high,low,close,volume\n")
     (checkout.folder / "config/experiments/bad.yaml").write_text("data: {source: {kind: csv}, symbols: [BAD]}\n")

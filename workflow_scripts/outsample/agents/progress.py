@@ -7,7 +7,9 @@ work. It counts for the very same work only: its key is a hash of everything tha
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import logging
+import os
 import shutil
 import time
 from pathlib import Path
@@ -23,13 +25,13 @@ _LOG = logging.getLogger(__name__)
 Leaves = list[np.ndarray]
 
 
-def open_progress(folder: str | Path, key: str, seconds: float = 30.0) -> ShardProgress | None:
+def open_progress(folder: str | Path, key: str, seconds: float | None = None) -> ShardProgress | None:
     """The progress kept in a folder; None where another process is at the same work, as after a run that was killed.
 
     That process may still be writing there. Both end in the same results, so this one then trains from the beginning
     and keeps nothing.
 
-    Args, Raises: as `ShardProgress`.
+    Args, Raises: as `ShardProgress`; `seconds` None takes the environment variable OUTSAMPLE_CHECKPOINT_SECONDS, or 30.
     """
     path = Path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +42,8 @@ def open_progress(folder: str | Path, key: str, seconds: float = 30.0) -> ShardP
         held.close()
         _LOG.info("Another process keeps its lanes in %s; this one keeps none.", path.name)
         return None
-    progress = ShardProgress(path, key, seconds)
+    wanted = os.environ.get("OUTSAMPLE_CHECKPOINT_SECONDS", "30")
+    progress = ShardProgress(path, key, float(wanted) if seconds is None else seconds)
     progress.lock = held  # let go of when this process ends, in whatever way
     return progress
 
@@ -50,7 +53,7 @@ class ShardProgress:
 
     lock: IO[str] | None = None
 
-    def __init__(self, folder: str | Path, key: str, seconds: float = 30.0) -> None:
+    def __init__(self, folder: str | Path, key: str, seconds: float) -> None:
         """Open the folder and read what it holds; what another key left there is deleted.
 
         Args:
@@ -105,16 +108,21 @@ class ShardProgress:
         return sorted(int(path.name) for path in self._folder.glob("*") if path.name.isdecimal())
 
     def _write(self) -> None:
-        content: dict[str, Any] = {"key": _text(self._key), "groups": {}}
+        content: dict[str, Any] = {"groups": {}}
         for lanes in _groups(self._finished).values():
             stacked = [np.stack(leaves) for leaves in zip(*(self._finished[lane] for lane in lanes), strict=True)]
             content["groups"][f"{len(content['groups']):03}"] = {"lanes": _text("\n".join(lanes)), **_named(stacked)}
         if self._at_work is not None:
             lane, update, leaves = self._at_work
             content["at_work"] = {"lane": _text(lane), "update": np.int64(update), **_named(leaves)}
+        content["key"] = _text(self._key)
+        content["sha256"] = _text(_hash(content))
         before = self._numbers()
-        with orbax.checkpoint.PyTreeCheckpointer() as checkpointer:
-            checkpointer.save(self._folder / str(max(before, default=0) + 1), content)
+        try:
+            with orbax.checkpoint.PyTreeCheckpointer() as checkpointer:
+                checkpointer.save(self._folder / str(max(before, default=0) + 1), content)
+        except ValueError as error:  # what Orbax makes of a full disk
+            raise OSError(f"The checkpoint of the shard cannot be written: {error}") from error
         for number in before:
             shutil.rmtree(self._folder / str(number))
         self._written = time.monotonic()
@@ -127,6 +135,8 @@ class ShardProgress:
             if _said(content["key"]) != self._key:
                 self.clear()
                 return
+            if _said(content.pop("sha256")) != _hash(content):
+                raise ValueError("its arrays are not those that were written")
             for group in content["groups"].values():
                 for index, lane in enumerate(_said(group["lanes"]).split("\n")):
                     self._finished[lane] = [stacked[index] for stacked in _unnamed(group)]
@@ -135,8 +145,8 @@ class ShardProgress:
                 self._at_work = (_said(kept["lane"]), int(kept["update"]), _unnamed(kept))
         except (OSError, ValueError, KeyError) as error:
             raise TrainingError(
-                f"The checkpoint {latest.parent.name}/{latest.name} of an interrupted run cannot be read ({error}); "
-                f"delete the folder work/ and give the same command again."
+                f"The checkpoint {latest.parent.name}/{latest.name} of an interrupted run is damaged; delete the "
+                "folder work/ and give the same command again."
             ) from error
         _LOG.info("Going on from a checkpoint: %d lanes were finished.", len(self._finished))
 
@@ -159,6 +169,16 @@ def _named(leaves: Leaves) -> dict[str, Any]:
 
 def _unnamed(holder: dict[str, Any]) -> Leaves:
     return [holder["leaves"][name] for name in sorted(holder["leaves"])]
+
+
+def _hash(content: dict[str, Any]) -> str:
+    """sha256 over path, type, shape and bytes of every array."""
+    digest = hashlib.sha256()
+    for path, array in jax.tree_util.tree_leaves_with_path(content):
+        values = np.ascontiguousarray(array)
+        digest.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape} ".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def _text(text: str) -> np.ndarray:

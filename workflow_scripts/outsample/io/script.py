@@ -15,7 +15,7 @@ import threadpoolctl
 import outsample
 from outsample.errors import OutsampleError
 
-FINAL = "Not worth a retry."
+FINAL = "Trying again would not help."
 """Last line of a job's log where the same job would fail again; a killed job has no last line of its own."""
 
 
