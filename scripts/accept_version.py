@@ -15,9 +15,6 @@ from pathlib import Path
 
 import yaml
 
-from outsample.errors import OutsampleError
-from outsample.io.locking import hold_folder
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -45,14 +42,6 @@ def main():
     lock = ROOT / "dvc.lock"
     if not lock.is_file():
         sys.exit("This version has no dvc.lock, so nothing says which results are its own; run `dvc repro`.")
-    try:
-        with hold_folder(ROOT / ".outsample.lock"):
-            accept(lock)
-    except OutsampleError as error:
-        sys.exit(str(error))
-
-
-def accept(lock):
     for path, state in differences():
         sys.exit(
             f"{path} is not what dvc.lock of this version says (DVC: {state}), so nothing was marked; run "
