@@ -1,35 +1,17 @@
-"""The agent `direct` by the shipped procedure on markets of known truth (see `tests/reference/learning_case.py`).
+"""The agent `direct` on a noise-free sine and on pooled symbols; test_planted.py holds what every agent must do.
 
-`benchmarks/direct_learning.py` prints the figures over seeds that were not used to choose anything.
+`benchmarks/learning.py` prints the figures over seeds that were not used to choose anything.
 """
 
 import numpy as np
 import pytest
-from tests.reference import agents_case, learning_case
+from tests.reference import learning_case
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_noise_free_sine_is_traded_almost_as_well_as_in_hindsight():
     assert learning_case.sine_share("direct", 0) >= 0.95
-
-
-def test_a_planted_edge_is_found_on_fresh_bars():
-    fresh = agents_case.planted(100_000, 999)
-    best = learning_case.filter_log_return(fresh)
-    assert 0.0015 < best < 0.0023
-    found = [learning_case.two_state("direct", seed, fresh) for seed in range(5)]
-    assert all(outcome.gate_open for outcome in found)
-    scores = [learning_case.log_return(outcome.targets[:, 0], fresh) / best for outcome in found]
-    assert np.mean(scores) >= 0.90, scores
-    assert min(scores) >= 0.8, scores
-
-
-def test_a_random_walk_keeps_the_gate_shut():
-    # 5 % of the gates may open by chance: 3 or more of 8 do with a probability of 0.006.
-    walk = agents_case.planted(100, 999, drift=0.0)
-    opened = [learning_case.two_state("direct", seed, walk, drift=0.0).gate_open for seed in range(8)]
-    assert sum(opened) <= 2, opened
 
 
 def test_four_pooled_symbols_of_a_weak_edge_are_enough():

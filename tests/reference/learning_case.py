@@ -1,7 +1,7 @@
 """Markets of known truth on which an agent is trained by the shipped procedure, and what it earns on fresh bars.
 
 The procedure is that of a lane: the mean of the four inner-fold models decides the fresh bars, the gate judges the
-validated ones. For the learning tests and for `benchmarks/direct_learning.py`.
+validated ones. For the learning tests and for `benchmarks/learning.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tests.reference import agents_case
 
 from outsample.agents.lanes import Lane, train_lanes
 from outsample.agents.registry import get_agent
+from outsample.agents.rollout import RUIN_RETURN
 from outsample.config.models import Gate
 from outsample.data.oracle import bayes_filter, hysteresis_targets
 from outsample.market.accounting import MarketRules, simulate
@@ -60,8 +61,11 @@ def replay(targets, log_returns):
 
 
 def log_return(targets, log_returns):
-    """Net log return a bar."""
-    return np.log(replay(targets, log_returns).equity[-1]) / len(log_returns)
+    """Net log return a bar; ruin (a short held for thousands of bars may end in it) counts as in training."""
+    ledger = replay(targets, log_returns)
+    solvent = np.where(ledger.ruined, np.inf, ledger.equity)
+    last = np.take_along_axis(solvent, np.isfinite(solvent).sum(0, keepdims=True) - 1, axis=0)[0]
+    return (np.log(last) + RUIN_RETURN * ledger.ruined[-1]) / len(log_returns)
 
 
 def two_state(agent, seed, fresh, drift=0.004, **changes) -> Outcome:

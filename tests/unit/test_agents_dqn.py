@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 
 from outsample.agents import dqn
-from outsample.agents.lanes import Lane, Studio
-from outsample.agents.loop import train_models
-from outsample.agents.network import Head, row_outputs
-from outsample.config.agents import Dqn
-from outsample.market.accounting import MarketRules
+from outsample.agents.network import Head
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,7 +22,7 @@ def _module(name):
     return module
 
 
-reference, case = _module("dqn"), _module("agents_case")
+reference = _module("dqn")
 B, P = 5, 3
 
 
@@ -114,60 +110,3 @@ def test_a_dueling_head_is_value_plus_centred_advantages():
     found = Head(P, P, "linear", 1).apply({"params": plain}, features, held)
     np.testing.assert_allclose(found, outputs[-1] + outputs[:-1] - outputs[:-1].mean(), atol=1e-5)
     assert dqn.merged(raw, dueling=False) is raw
-
-
-RULES = MarketRules("next_open", cost_rate=1e-3, borrow_per_bar=0.0, short_selling=True, grid=0.01, band=0.0)
-
-
-def _trained(log_returns, rules=RULES, **changes):
-    """The one model of a panel of one symbol, trained on everything but the last bars; features are constant zeros."""
-    panel = case.panel({"S": log_returns})
-    panel = type(panel)(**{**vars(panel), "features": np.zeros_like(panel.features)})
-    folds = case.folds(panel, {0: (len(log_returns) - 20, len(log_returns))}, inner_folds=2)
-    scalers = case.scalers(panel, folds).assign(center=0.0, scale=1.0)
-    studio = Studio.open("dqn", panel, folds, scalers, rules)
-    settings = {**Dqn().model_dump(), "segment": 25, "weight_decay": 0.0, **changes}
-    hyper = dqn.Hyper(*(jnp.float32(settings[name]) for name in dqn.Hyper._fields))
-    jobs = studio.jobs(Lane(0, 0, 0, settings), settings["segment"])
-    trained = train_models(studio.program(settings), studio.market, studio.numbers, hyper, jobs)
-    params = jax.tree.map(lambda x: x[0], trained.actor)
-    values = row_outputs(Head(P, P, "linear", 1), params, jnp.zeros(10)) + params["table"]
-    return np.asarray(values), trained
-
-
-PROBE = {"updates": 120, "steps": 20, "learning_rate": 0.02, "target_rate": 0.05, "discount": 0.5}
-
-
-SAMPLED = {"pairs": "sampled", "epsilon": 0.5, "batch": 64, "replay": 2000}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"double": False},
-        {"n_step": 4},
-        {"dueling": True},
-        SAMPLED,
-        {**SAMPLED, "prioritised": True, "dueling": True},
-    ],
-    ids=str,
-)
-def test_action_values_of_a_steady_rise_are_those_of_the_closed_form(changes):
-    # Every bar rises by r: being long earns 100 r, and a change costs 100 c. The best is to go long and to stay, so
-    # Q(p, a) = a r - c |a - p| + g (V(a)), V(1) = r / (1 - g), V(0) = V(1) - c, V(-1) = V(1) - 2 c  (all times 100).
-    r, c, g = 0.004, RULES.cost_rate, PROBE["discount"]
-    values, trained = _trained(np.full(300, r), **PROBE, **changes)
-    held = np.array([-1.0, 0.0, 1.0])
-    best = r / (1 - g) - c * (1 - held)
-    short = np.array([np.log(2 - np.exp(r)), 0.0, r])  # the return of each target, exactly
-    expected = 100 * (short[None, :] - c * np.abs(held[None, :] - held[:, None]) + g * best[None, :])
-    np.testing.assert_allclose(values, expected, atol=0.01)
-    assert trained.curve.loss[0, -1] < 1e-3
-    assert trained.curve.reward[0, -1] == pytest.approx(r, rel=0.05)  # flat to long costs once a segment
-    assert (np.asarray(trained.curve.entropy) == 0).all()
-
-
-def test_without_a_discount_the_value_is_the_reward():
-    values, _ = _trained(np.full(300, 0.004), **{**PROBE, "discount": 0.0})
-    np.testing.assert_allclose(np.diff(values, axis=1)[:, 1], [0.4 - 0.1, 0.4 - 0.1, 0.4 + 0.1], atol=0.01)

@@ -57,6 +57,12 @@ def test_code_of_the_agent_reruns_trials_and_what_follows_but_no_data(built, edi
     assert not pending & DATA
 
 
+def test_code_of_an_agent_that_is_not_searched_reruns_nothing(built, edit):
+    for agent in ("a2c", "dqn"):
+        edit(f"workflow_scripts/outsample/agents/{agent}.py", "\ndef ", "\nEDITED = 1\n\n\ndef ")
+    assert built.pending(*TARGETS) == set()
+
+
 def test_code_of_the_report_reruns_the_report_only(built, edit):
     edit("workflow_scripts/outsample/report/page.py", "\ndef ", "\nEDITED = 1\n\n\ndef ")
     assert built.pending(*TARGETS) == {"build_report", "build_timings"}

@@ -173,7 +173,7 @@ def updater(
     outcomes = _outcomes(program, numbers, hyper, bars, job)
     optimiser = _optimiser(hyper)
 
-    def step(network: Network, batch: Batch) -> tuple[Network, tuple[jax.Array, jax.Array]]:
+    def step(network: Network, batch: Batch) -> tuple[Network, tuple[jax.Array, jax.Array | None]]:
         return _learn(program, hyper, optimiser, outcomes, network, batch)
 
     def update(state: State, draw: tuple[jax.Array, ...]) -> tuple[State, Curve]:
@@ -186,9 +186,8 @@ def updater(
         else:
             past, place, batches = _recall(program, hyper, outcomes, job, past, greedy, *draw)
             network, (losses, errors) = jax.lax.scan(step, network, batches)
-            if program["prioritised"]:
-                error = (errors * (batches.weight > 0)).sum((-2, -1))
-                past = Past(past.walkers, replay.reprioritise(past.memory, place, error, hyper.priority_exponent))
+            if errors is not None:
+                past = Past(past.walkers, replay.reprioritise(past.memory, place, errors, hyper.priority_exponent))
         finite = all_finite((network.params, losses))
         return State(network, past), Curve(reward, jnp.zeros(()), losses.mean(), finite)
 
@@ -277,8 +276,8 @@ def _learn(
     outcomes: Outcomes,
     network: Network,
     batch: Batch,
-) -> tuple[Network, tuple[jax.Array, jax.Array]]:
-    """One step of AdamW; also its loss and the errors Q - y [B, P, A]."""
+) -> tuple[Network, tuple[jax.Array, jax.Array | None]]:
+    """One step of AdamW; also its loss and, where priorities ask for it, the error Q - y of each decision [B]."""
     head, n_step, segments = _head(program), program["n_step"], len(outcomes.features) - len(outcomes.left)
     ahead = batch.row + segments * jnp.arange(n_step + 1)[:, None]  # [n + 1, B]
     # Rows beyond the end of a segment are never asked for their value; they only must not leave the array.
@@ -308,7 +307,8 @@ def _learn(
     change, moments = optimiser.update(gradient, network.moments, network.params)
     params = optax.apply_updates(network.params, change)
     slow = jax.tree.map(lambda s, p: s + hyper.target_rate * (p - s), network.slow, params)
-    return Network(params, slow, moments), (found, error)
+    of_decision = jnp.where(batch.weight > 0, error, 0.0).sum((-2, -1)) if program["prioritised"] else None
+    return Network(params, slow, moments), (found, of_decision)
 
 
 def _greedy(program: Program, bars: SegmentBars, plain: Params) -> jax.Array:

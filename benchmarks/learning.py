@@ -1,7 +1,7 @@
-"""What an agent learns from 2,000 bars by the shipped procedure and defaults, on markets of known truth.
+"""What every agent learns from 2,000 bars by the shipped procedure and defaults, on markets of known truth.
 
-Usage, in the repository's folder: .venv/bin/python -m benchmarks.direct_learning [--agent direct] [--seeds 100-109]
-    [--set objective=sharpe]
+Usage, in the repository's folder: .venv/bin/python -m benchmarks.learning [--agents direct dqn] [--seeds 100-109]
+    [--studies two-state] [--set objective=sharpe]
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ STUDIES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agent", default="direct")
+    parser.add_argument("--agents", nargs="+", help="all where left out")
     parser.add_argument("--seeds", default="100-109", help="first-last")
     parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the agent")
@@ -85,14 +85,15 @@ def main() -> None:
     seeds = range(int(first), int(last or first) + 1)
     with tempfile.TemporaryDirectory() as cache:
         configure_jax(cache)
-        from outsample.agents.registry import get_agent
+        from outsample.agents.registry import AGENTS, get_agent
 
         named = dict(text.split("=", 1) for text in options.set)
-        checked = get_agent(options.agent).SETTINGS.model_validate(named)
-        changes = {name: getattr(checked, name) for name in named}
-        print(f"{options.agent}, seeds {options.seeds}, settings {changes or 'as shipped'}", flush=True)
-        for name in options.studies:
-            print(f"  {name}: {STUDIES[name](options.agent, seeds, changes)}", flush=True)
+        for agent in options.agents or sorted(AGENTS):
+            checked = get_agent(agent).SETTINGS.model_validate(named)
+            changes = {name: getattr(checked, name) for name in named}
+            print(f"{agent}, seeds {options.seeds}, settings {changes or 'as shipped'}", flush=True)
+            for name in options.studies:
+                print(f"  {name}: {STUDIES[name](agent, seeds, changes)}", flush=True)
 
 
 if __name__ == "__main__":
