@@ -169,6 +169,7 @@ def _train(**settings):
 
 @pytest.mark.parametrize("torso", ["linear", "tanh"])
 @pytest.mark.parametrize("name", ["return", "sharpe"])
+@pytest.mark.slow
 def test_each_switch_learns_what_it_says(torso, name):
     _, _, _, trained = _train(torso=torso, objective=name, updates=60)
     assert trained.curve.finite.all()
@@ -190,6 +191,7 @@ def test_the_actor_is_a_head_that_all_deciders_read():
     assert trained.actor["table"].shape == (3, 3)
 
 
+@pytest.mark.slow
 def test_a_decay_shrinks_the_weights():
     market, job = _job_and_market()
     numbers = RuleNumbers(*map(jnp.float32, (6e-4, 0, 0.01, 0)))
@@ -232,6 +234,7 @@ def _of(frame, lane):
 
 
 @pytest.mark.parametrize("index", [0, 4])
+@pytest.mark.slow
 def test_a_lane_alone_gives_the_same_bits(together, index):
     alone = _train_all([LANES[index]])
     for name in TABLES:
@@ -240,12 +243,14 @@ def test_a_lane_alone_gives_the_same_bits(together, index):
         )
 
 
+@pytest.mark.slow
 def test_seeds_and_settings_matter(together):
     first = _of(together.curves, LANES[0])["loss"]
     for other in LANES[2:]:
         assert not np.array_equal(first, _of(together.curves, other)["loss"])
 
 
+@pytest.mark.slow
 def test_rows_outside_the_fold_do_not_matter(together):
     outside = np.ones(len(PANEL.dates), dtype=bool)
     for symbol in range(2):
@@ -258,12 +263,14 @@ def test_rows_outside_the_fold_do_not_matter(together):
         pd.testing.assert_frame_equal(getattr(alone, name), _of(getattr(together, name), LANES[0]), check_exact=True)
 
 
+@pytest.mark.slow
 def test_without_short_selling_no_target_is_negative():
     result = _train_all([LANES[0]], rules=dataclasses.replace(RULES, short_selling=False))
     assert set(result.targets["target"]) <= {0.0, 1.0}
     assert (result.curves["entropy"] <= np.log(2) + 1e-6).all()
 
 
+@pytest.mark.slow
 def test_a_final_policy_is_exported_and_decides_as_it_was_trained():
     policy = fit_final("direct", PARAMS, 2, PANEL, FOLDS, SCALERS, RULES, Gate())
     policy = dataclasses.replace(policy, gate_open=True)
@@ -276,6 +283,7 @@ def test_a_final_policy_is_exported_and_decides_as_it_was_trained():
     assert (decider.act(PANEL.features[:300], position) == wanted).mean() > 0.99
 
 
+@pytest.mark.slow
 def test_a_breakdown_names_what_can_be_lowered():
     huge = PANEL.features * np.array([5e39] * 10 + [1.0] * 2)  # finite in float32, but not once scaled
     lane = Lane(4, 1, 2, {**PARAMS, "torso": "linear"})

@@ -32,7 +32,11 @@ SCALERS = case.scalers(PANEL, FOLDS)
 PARAMS = {name: {**getattr(Agents(), name).model_dump(), "updates": 4, "segment": 30} for name in ("a2c", "dqn", "ppo")}
 
 
-@pytest.fixture(scope="module", params=sorted(PARAMS))
+# One agent for `make test-quick`: what is tested here is common to all.
+@pytest.fixture(
+    scope="module",
+    params=[name if name == "ppo" else pytest.param(name, marks=pytest.mark.slow) for name in sorted(PARAMS)],
+)
 def agent(request):
     return request.param
 

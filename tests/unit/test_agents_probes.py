@@ -20,6 +20,7 @@ _SPEC.loader.exec_module(case)
 RULES = MarketRules("next_open", cost_rate=1e-3, borrow_per_bar=0.0, short_selling=True, grid=0.01, band=0.0)
 HELD = np.array([-1.0, 0.0, 1.0])
 BARS, RISE = 300, 0.004
+pytestmark = pytest.mark.slow
 
 
 def _train(agent, log_returns, feature, rules=RULES, **changes):

@@ -60,6 +60,7 @@ def _train(agent, watch=None):
     return train_lanes(agent, lanes, PANEL, FOLDS, SCALERS, RULES, Gate(), watch or Watch())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", sorted(CHANGES))
 def test_interrupted_shard_ends_in_the_same_bits(agent, tmp_path):
     whole = _train(agent)
@@ -77,6 +78,7 @@ def test_interrupted_shard_ends_in_the_same_bits(agent, tmp_path):
         assert len(stop.seen) + len(after.seen) == 8
 
 
+@pytest.mark.slow
 def test_interrupted_final_policy_has_the_same_weights(tmp_path):
     def fit(watch=None):
         return fit_final("ppo", _params("ppo"), 2, PANEL, FOLDS, SCALERS, RULES, Gate(), watch or Watch())
@@ -98,6 +100,7 @@ def _arrays(tree):
         yield from np.ravel(tree)
 
 
+@pytest.mark.slow
 def test_checkpoint_of_other_work_is_not_taken(tmp_path):
     with pytest.raises(InterruptedTrainingError):
         _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
@@ -108,6 +111,7 @@ def test_checkpoint_of_other_work_is_not_taken(tmp_path):
     assert after.seen[0] == ("Trial 0, fold 0, seed 0", 2)
 
 
+@pytest.mark.slow
 def test_latest_checkpoint_counts_and_is_the_only_one(tmp_path):
     with pytest.raises(InterruptedTrainingError):
         _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
@@ -124,6 +128,7 @@ def test_latest_checkpoint_counts_and_is_the_only_one(tmp_path):
     assert after.seen[0] == ("Trial 0, fold 0, seed 1", 6)
 
 
+@pytest.mark.slow
 def test_short_lanes_write_nothing(tmp_path):
     _train("direct", Watch(ShardProgress(tmp_path / "shard", "key", seconds=3600)))
     assert not (tmp_path / "shard").exists()
@@ -152,6 +157,7 @@ def test_damaged_checkpoint_is_named(tmp_path, damage):
         ShardProgress(tmp_path, "key", seconds=0)
 
 
+@pytest.mark.slow
 def test_folder_is_left_to_the_process_that_holds_it(tmp_path):
     folder = tmp_path / "shard"
     held = open_progress(folder, "key", seconds=0)

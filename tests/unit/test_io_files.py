@@ -11,8 +11,8 @@ from outsample.io.files import replacing
 
 
 def lanes(**changes):
-    columns = {"trial": [1, 0], "fold": [0, 0], "seed": [0, 0], "gate_bound": [0.5, -0.25], "gate_open": [True, False]}
-    return pd.DataFrame(columns | changes)
+    columns = {"agent": ["ppo", "ppo"], "trial": [1, 0], "fold": [0, 0], "seed": [0, 0]}
+    return pd.DataFrame(columns | {"gate_bound": [0.5, -0.25], "gate_open": [True, False]} | changes)
 
 
 def test_table_comes_back_sorted_by_its_keys(tmp_path):
@@ -26,7 +26,9 @@ def test_table_comes_back_sorted_by_its_keys(tmp_path):
 def test_order_of_rows_and_columns_does_not_change_the_bytes(tmp_path):
     write_table(lanes(), tmp_path / "a.parquet", "lanes")
     write_table(
-        lanes().iloc[::-1][["seed", "gate_open", "gate_bound", "fold", "trial"]], tmp_path / "b.parquet", "lanes"
+        lanes().iloc[::-1][["seed", "gate_open", "gate_bound", "fold", "agent", "trial"]],
+        tmp_path / "b.parquet",
+        "lanes",
     )
     assert sha256_file(tmp_path / "a.parquet") == sha256_file(tmp_path / "b.parquet")
 
@@ -60,7 +62,9 @@ def test_reading_refuses_another_table_a_wrong_type_and_a_missing_file(tmp_path)
     write_table(lanes(), tmp_path / "lanes.parquet", "lanes")
     with pytest.raises(SchemaError, match="the table curves lacks inner"):
         read_table(tmp_path / "lanes.parquet", "curves")
-    lanes().astype({"trial": "int64"}).to_parquet(tmp_path / "wide.parquet", index=False)
+    wide = pq.read_table(tmp_path / "lanes.parquet")
+    wide = wide.set_column(wide.column_names.index("trial"), "trial", wide["trial"].cast("int64"))
+    pq.write_table(wide, tmp_path / "wide.parquet")
     with pytest.raises(SchemaError, match="column trial is of type int64, not of int32"):
         read_table(tmp_path / "wide.parquet", "lanes")
     (tmp_path / "text.parquet").write_text("no parquet")
