@@ -138,6 +138,7 @@ def _models(agent, panel):
     return jax.jit(lambda jobs: jax.lax.map(run, jobs))(studio.jobs(_lane(agent, 0, 0, 0), 50))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", [0, 2])
 def test_nothing_outside_the_train_blocks_is_read(agent, inner):
     keep = np.zeros(len(PANEL.dates), dtype=bool)
