@@ -42,7 +42,8 @@ def main():
     lock = ROOT / "dvc.lock"
     if not lock.is_file():
         sys.exit("This version has no dvc.lock, so nothing says which results are its own; run `dvc repro`.")
-    for path, state in differences():
+    if first := next(differences(), None):
+        path, state = first
         sys.exit(
             f"{path} is not what dvc.lock of this version says (DVC: {state}), so nothing was marked; run "
             "`dvc checkout`, `dvc pull` first where the cache lacks it, take away files that this version does not "

@@ -8,11 +8,10 @@ runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 # ruff: noqa: E402
 from outsample.agents.lanes import Lane, Watch, train_lanes
 from outsample.agents.loop import LogUpdates
-from outsample.agents.progress import open_progress
+from outsample.agents.progress import key_of, open_progress
 from outsample.config.models import Gate, Market
 from outsample.errors import ConfigError
-from outsample.hashing import sha256_of
-from outsample.io import read_json, read_table, sha256_file, write_table
+from outsample.io import read_json, read_table, write_table
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -47,8 +46,7 @@ def main(
     settings,
     code,
 ):
-    read = [suggestions, development, spec, quality, folds, scalers]
-    key = sha256_of({"read": [sha256_file(path) for path in read], "settings": settings, "code": code})
+    key = key_of([suggestions, development, spec, quality, folds, scalers], settings, code)
     progress = open_progress(f"work/run_trials/{experiment}/{agent}/round_{round}/{scatteritem}", key)
     fold_table, calendar = read_table(folds, "folds"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]

@@ -12,10 +12,9 @@ from outsample.agents.checkpoint import save
 from outsample.agents.export import policy_document, to_onnx
 from outsample.agents.lanes import Watch, fit_final
 from outsample.agents.loop import LogUpdates
-from outsample.agents.progress import open_progress
+from outsample.agents.progress import key_of, open_progress
 from outsample.config.models import Gate, Market
-from outsample.hashing import sha256_of
-from outsample.io import read_json, read_table, sha256_file, write_json
+from outsample.io import read_json, read_table, write_json
 from outsample.io.files import replacing
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
@@ -38,8 +37,7 @@ def main(
     settings,
     code,
 ):
-    read = [selection, development, spec, quality, folds, scalers]
-    key = sha256_of({"read": [sha256_file(path) for path in read], "settings": settings, "code": code})
+    key = key_of([selection, development, spec, quality, folds, scalers], settings, code)
     progress = open_progress(f"work/train_final/{experiment}", key)
     chosen, calendar = read_json(selection, "selection"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]

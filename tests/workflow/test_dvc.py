@@ -155,7 +155,7 @@ def test_cache_without_an_object_is_told_and_nothing_is_marked(versions, tmp_pat
     assert versions.accept().returncode == 0
 
 
-def test_version_that_is_restored_elsewhere_is_known_in_full(versions, repository):
+def test_version_that_is_restored_elsewhere_is_known_in_full(versions):
     """As in a fresh clone: nothing is left but what Git and DVC hold; a later change must not be overlooked."""
     for name in ("results", "work", ".snakemake"):
         shutil.rmtree(versions.folder / name)

@@ -17,7 +17,7 @@ import optax
 
 from outsample.agents.network import Head, Params, row_outputs
 from outsample.agents.rollout import Rollout, SegmentBars, roll_out, segment_bars
-from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key
+from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, optimiser_of
 
 _EPSILON = 1e-8
 _VALUE_WEIGHT = 0.5
@@ -134,7 +134,7 @@ def begin(
     """The first state, and the random key of each update."""
     key, key_init = jax.random.split(job_key(job))
     params = _initial(program, market.features.shape[-1], key_init)
-    return State(params, _optimiser(hyper).init(params)), jax.random.split(key, program["updates"])
+    return State(params, optimiser_of(hyper).init(params)), jax.random.split(key, program["updates"])
 
 
 def updater(
@@ -149,7 +149,7 @@ def updater(
         Others as in `outsample.agents.training.train`.
     """
     bars = segment_bars(program, market, job, program["segment"])
-    optimiser = _optimiser(hyper)
+    optimiser = optimiser_of(hyper)
 
     def update(state: State, key: jax.Array) -> tuple[State, Curve]:
         params, moments = state
@@ -164,10 +164,6 @@ def updater(
 def finish(program: Program, state: State) -> Params:
     """The actor; the critic has done its work."""
     return state.params["actor"]
-
-
-def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
-    return optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
 
 
 def _heads(program: Program) -> tuple[Head, Head]:

@@ -17,7 +17,17 @@ import optax
 
 from outsample.agents.network import Params, row_outputs
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars, segment_bars
-from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, market_rules
+from outsample.agents.training import (
+    Curve,
+    Job,
+    MarketArrays,
+    Program,
+    RuleNumbers,
+    all_finite,
+    job_key,
+    market_rules,
+    optimiser_of,
+)
 from outsample.config.agents import Direct
 from outsample.market import accounting
 
@@ -113,7 +123,7 @@ def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: H
     """The first state; chance enters by the first weights of the torso only."""
     features = jnp.zeros(market.features.shape[-1])
     params = program.head(len(program.actions)).init(job_key(job), features, jnp.array(0))["params"]
-    return State(params, _optimiser(hyper).init(params)), None
+    return State(params, optimiser_of(hyper).init(params)), None
 
 
 def updater(
@@ -124,7 +134,7 @@ def updater(
     Args: as in `outsample.agents.training.train`.
     """
     bars = segment_bars(program, market, job, program["segment"])
-    head, optimiser = program.head(len(program.actions)), _optimiser(hyper)
+    head, optimiser = program.head(len(program.actions)), optimiser_of(hyper)
 
     def loss(params: Params) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         rows = row_outputs(head, params, bars.features[:-1])
@@ -145,7 +155,3 @@ def updater(
 def finish(program: Program, state: State) -> Params:
     """The actor."""
     return state.params
-
-
-def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
-    return optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))

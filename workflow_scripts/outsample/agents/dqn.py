@@ -19,7 +19,7 @@ import optax
 from outsample.agents import replay
 from outsample.agents.network import Head, Params, row_outputs
 from outsample.agents.rollout import SegmentBars, pair_returns, segment_bars
-from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key
+from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, optimiser_of
 from outsample.config.agents import Dqn
 
 SETTINGS = Dqn
@@ -155,7 +155,7 @@ def begin(
     head = _head(program, extra=int(program["dueling"]))
     params = head.init(key_init, jnp.zeros(market.features.shape[-1]), jnp.array(0))["params"]
     past, draws = (_sampled_draws if program["pairs"] == "sampled" else _bar_draws)(program, job, key_draw)
-    return State(Network(params, params, _optimiser(hyper).init(params)), past), draws
+    return State(Network(params, params, optimiser_of(hyper).init(params)), past), draws
 
 
 def updater(
@@ -171,7 +171,7 @@ def updater(
     """
     bars = segment_bars(program, market, job, program["segment"])
     outcomes = _outcomes(program, numbers, hyper, bars, job)
-    optimiser = _optimiser(hyper)
+    optimiser = optimiser_of(hyper)
 
     def step(network: Network, batch: Batch) -> tuple[Network, tuple[jax.Array, jax.Array | None]]:
         return _learn(program, hyper, optimiser, outcomes, network, batch)
@@ -197,10 +197,6 @@ def updater(
 def finish(program: Program, state: State) -> Params:
     """The action values, as the actor."""
     return merged(state.network.params, program["dueling"])
-
-
-def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
-    return optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
 
 
 def _left(program: Program, job: Job) -> jax.Array:

@@ -6,12 +6,11 @@ work. It counts for the very same work only: its key is a hash of everything tha
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
 import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,10 +18,19 @@ import jax
 import numpy as np
 import orbax.checkpoint
 
-from outsample.errors import TrainingError
+from outsample.agents.checkpoint import manifest_of
+from outsample.errors import OutsampleError, TrainingError
+from outsample.hashing import sha256_of
+from outsample.io import sha256_file
+from outsample.io.locking import hold_folder
 
 _LOG = logging.getLogger(__name__)
 Leaves = list[np.ndarray]
+
+
+def key_of(read: Sequence[str | Path], settings: Mapping[str, Any], code: str) -> str:
+    """Key of the work of a job: the bytes of the files that it reads, its settings, and the hash of its code."""
+    return sha256_of({"read": [sha256_file(path) for path in read], "settings": settings, "code": code})
 
 
 def open_progress(folder: str | Path, key: str, seconds: float | None = None) -> ShardProgress | None:
@@ -35,11 +43,9 @@ def open_progress(folder: str | Path, key: str, seconds: float | None = None) ->
     """
     path = Path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    held = path.with_name(f"{path.name}.lock").open("a")
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        held.close()
+        held = hold_folder(path.with_name(f"{path.name}.lock"))
+    except OutsampleError:
         _LOG.info("Another process keeps its lanes in %s; this one keeps none.", path.name)
         return None
     wanted = os.environ.get("OUTSAMPLE_CHECKPOINT_SECONDS", "30")
@@ -116,7 +122,7 @@ class ShardProgress:
             lane, update, leaves = self._at_work
             content["at_work"] = {"lane": _text(lane), "update": np.int64(update), **_named(leaves)}
         content["key"] = _text(self._key)
-        content["sha256"] = _text(_hash(content))
+        content["sha256"] = _text(manifest_of(content)["sha256"])
         before = self._numbers()
         try:
             with orbax.checkpoint.PyTreeCheckpointer() as checkpointer:
@@ -135,7 +141,7 @@ class ShardProgress:
             if _said(content["key"]) != self._key:
                 self.clear()
                 return
-            if _said(content.pop("sha256")) != _hash(content):
+            if _said(content.pop("sha256")) != manifest_of(content)["sha256"]:
                 raise ValueError("its arrays are not those that were written")
             for group in content["groups"].values():
                 for index, lane in enumerate(_said(group["lanes"]).split("\n")):
@@ -169,16 +175,6 @@ def _named(leaves: Leaves) -> dict[str, Any]:
 
 def _unnamed(holder: dict[str, Any]) -> Leaves:
     return [holder["leaves"][name] for name in sorted(holder["leaves"])]
-
-
-def _hash(content: dict[str, Any]) -> str:
-    """sha256 over path, type, shape and bytes of every array."""
-    digest = hashlib.sha256()
-    for path, array in jax.tree_util.tree_leaves_with_path(content):
-        values = np.ascontiguousarray(array)
-        digest.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape} ".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
 
 
 def _text(text: str) -> np.ndarray:

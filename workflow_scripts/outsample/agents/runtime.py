@@ -16,7 +16,7 @@ _claims: list[socket.socket] = []  # a claim ends with the process that holds it
 def claim_core(name: str = "outsample-core") -> int | None:
     """Keep this process to one core of its affinity set that no other process has claimed; None where all are taken.
 
-    A process that moves between cores loses its caches (measured: up to 1.3 times slower). A claim is a name in the
+    A process that moves between cores loses its caches. A claim is a name in the
     kernel's abstract socket namespace, so it holds for all users and checkouts of a machine, leaves no file, and ends
     with the process in whatever way. Containers with networks of their own do not see each other's claims: give each
     its own cores. Where the system has no affinity or no such names (not Linux), nothing is claimed.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from outsample.agents.network import Head, Params
 from outsample.market.accounting import MarketRules
@@ -108,6 +109,11 @@ def train(agent: Agent, program: Program, market: MarketArrays, numbers: RuleNum
     update = agent.updater(program, market, numbers, hyper, job)
     state, curve = jax.lax.scan(update, state, inputs, length=program["updates"])
     return Trained(agent.finish(program, state), curve)
+
+
+def optimiser_of(hyper: Any) -> optax.GradientTransformation:
+    """AdamW (Loshchilov and Hutter 2019) with an agent's learning_rate and weight_decay, over one flat array."""
+    return optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
 
 
 def all_finite(tree: Any) -> jax.Array:
