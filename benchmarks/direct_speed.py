@@ -13,7 +13,7 @@ import time
 from functools import partial
 from typing import Any
 
-import numpy as np
+from random_walk import arguments_of
 
 from outsample.agents.runtime import configure_jax
 
@@ -26,12 +26,9 @@ def training(bars: int, features: int, settings: dict[str, Any]) -> tuple[Any, t
 
     from outsample.agents import direct
     from outsample.agents.segments import segments_needed, tile
-    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, train
+    from outsample.agents.training import Job, train
 
-    draw = np.random.Generator(np.random.PCG64(0))
-    close = np.exp(np.cumsum(0.01 * draw.standard_normal(bars + 1)))
-    inputs = draw.standard_normal((bars + 1, features))
-    market = MarketArrays(*(jnp.asarray(x, jnp.float32) for x in (inputs, np.r_[1.0, close[:-1]], close)))
+    program, market, numbers, hyper = arguments_of("direct", settings, bars + 1, features)
     blocks, segment = [(0, bars + 1)], settings["segment"]
     tiles = tile(blocks, segment, segments_needed(blocks, segment))
     job = Job(
@@ -43,10 +40,6 @@ def training(bars: int, features: int, settings: dict[str, Any]) -> tuple[Any, t
         center=jnp.zeros(features),
         scale=jnp.ones(features),
     )
-    static = tuple((name, settings[name]) for name in sorted(direct.STATIC))
-    program = Program("direct", static, (-1, 0, 1), "next_open", short_selling=True)
-    hyper = direct.Hyper(*(jnp.float32(settings[name]) for name in direct.Hyper._fields))
-    numbers = RuleNumbers(*map(jnp.float32, (6e-4, 4e-5, 0.01, 0.0)))
     return jax.jit(partial(train, direct), static_argnums=0), (program, market, numbers, hyper, job)
 
 

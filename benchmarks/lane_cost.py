@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 import numpy as np
+from random_walk import arguments_of
 
 from outsample.agents.runtime import claim_core, configure_jax
 
@@ -29,23 +30,14 @@ def lane_of(agent: str, bars: int, features: int, changes: dict[str, Any]) -> An
     from outsample.agents.loop import train_models
     from outsample.agents.registry import get_agent
     from outsample.agents.segments import segments_needed, tile
-    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
+    from outsample.agents.training import Job
 
-    module = get_agent(agent)
-    settings = module.SETTINGS().model_dump() | changes
-    draw = np.random.Generator(np.random.PCG64(0))
-    close = np.exp(np.cumsum(0.01 * draw.standard_normal(bars + 1)))
-    inputs = draw.standard_normal((bars + 1, features))
-    market = MarketArrays(*(jnp.asarray(x, jnp.float32) for x in (inputs, np.r_[1.0, close[:-1]], close)))
+    settings = get_agent(agent).SETTINGS().model_dump() | changes
+    program, market, numbers, hyper = arguments_of(agent, settings, bars + 1, features)
     quarter = bars // INNER
     blocks = [[(0, i * quarter + 1), ((i + 1) * quarter, bars + 1)] for i in range(INNER)]
     count = max(segments_needed(block, settings["segment"]) for block in blocks)
     tiles = [tile(block, settings["segment"], count) for block in blocks]
-    program = Program(
-        agent, tuple((name, settings[name]) for name in sorted(module.STATIC)), (-1, 0, 1), "next_open", True
-    )
-    hyper = module.Hyper(*(jnp.float32(settings[name]) for name in module.Hyper._fields))
-    numbers = RuleNumbers(*map(jnp.float32, (6e-4, 4e-5, 0.01, 0.0)))
 
     def train(seed: int) -> None:
         jobs = Job(

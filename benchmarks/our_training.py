@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from random_walk import arguments_of
 
 from outsample.agents.runtime import configure_jax
 
@@ -32,17 +33,14 @@ def training(agent: str, bars: int, features: int, steps: int, segments: int, le
     import jax.numpy as jnp
 
     from outsample.agents.registry import get_agent
-    from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, train
+    from outsample.agents.training import Job, train
 
     module = get_agent(agent)
     settings = module.SETTINGS().model_dump() | NETWORK | SETTINGS[agent] | {"segment": length}
     of_update = segments * (settings["steps"] if agent == "dqn" else length)  # a DQN walks once in each segment
     settings["updates"] = max(steps // of_update, 1)
     taken = settings["updates"] * of_update
-    draw = np.random.Generator(np.random.PCG64(0))
-    close = np.exp(np.cumsum(0.01 * draw.standard_normal(bars)))
-    inputs = draw.standard_normal((bars, features))
-    market = MarketArrays(*(jnp.asarray(x, jnp.float32) for x in (inputs, np.r_[1.0, close[:-1]], close)))
+    program, market, numbers, hyper = arguments_of(agent, settings, bars, features)
     job = Job(
         seed=jnp.uint32(0),
         fold=jnp.int32(0),
@@ -52,10 +50,6 @@ def training(agent: str, bars: int, features: int, steps: int, segments: int, le
         center=jnp.zeros(features),
         scale=jnp.ones(features),
     )
-    static = tuple((name, settings[name]) for name in sorted(module.STATIC))
-    program = Program(agent, static, (-1, 0, 1), "next_open", short_selling=True)
-    hyper = module.Hyper(*(jnp.float32(settings[name]) for name in module.Hyper._fields))
-    numbers = RuleNumbers(*map(jnp.float32, (6e-4, 4e-5, 0.01, 0.0)))
     return jax.jit(partial(train, module), static_argnums=0), (program, market, numbers, hyper, job), taken
 
 

@@ -52,6 +52,18 @@ class Checkout:
             check=False,
         )
 
+    def start(self, output: Path, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        """Start Snakemake in a process group of its own, with further environment variables; its words go to a file."""
+        with output.open("w") as log:
+            return subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=self.environment() | variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
     def build(self, *arguments: str) -> str:
         """Run Snakemake and expect it to succeed."""
         done = self.snakemake(*arguments)

@@ -1,7 +1,6 @@
 """A run that is killed goes on by the same command; a second run in the same folder is refused."""
 
 import signal
-import subprocess
 import time
 
 import pytest
@@ -22,15 +21,7 @@ def wait_for(path, process, seconds=240):
 @pytest.fixture
 def running(checkout):
     """A run in its own process group, in the middle of run_trials."""
-    with (checkout.folder / "first.txt").open("w") as log:
-        process = subprocess.Popen(
-            checkout.command(TARGET),
-            cwd=checkout.folder,
-            env=checkout.environment(),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = checkout.start(checkout.folder / "first.txt", TARGET)
     wait_for(checkout.folder / "results/tiny/logs/run_trials.ppo.0.1-of-2.log", process)
     yield process
     if process.poll() is None:

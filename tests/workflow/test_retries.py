@@ -29,14 +29,7 @@ def process_of(log, patience=240):
 
 
 def test_killed_job_is_tried_again_and_ends_in_the_same_bytes(checkout, built):
-    with (checkout.folder / "run.txt").open("w") as output:
-        run = subprocess.Popen(
-            checkout.command("results/tiny/report.html"),
-            cwd=checkout.folder,
-            env=checkout.environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    run = checkout.start(checkout.folder / "run.txt", "results/tiny/report.html")
     job = process_of(checkout.folder / "results/tiny/logs/run_trials.ppo.0.2-of-2.log")
     assert job != run.pid
     os.kill(job, signal.SIGKILL)
@@ -46,15 +39,7 @@ def test_killed_job_is_tried_again_and_ends_in_the_same_bytes(checkout, built):
 
 
 def test_killed_job_goes_on_from_its_checkpoint(checkout, built):
-    environment = checkout.environment() | {"OUTSAMPLE_CHECKPOINT_SECONDS": "0"}
-    with (checkout.folder / "run.txt").open("w") as output:
-        run = subprocess.Popen(
-            checkout.command("results/tiny/report.html"),
-            cwd=checkout.folder,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    run = checkout.start(checkout.folder / "run.txt", "results/tiny/report.html", OUTSAMPLE_CHECKPOINT_SECONDS="0")
     log = checkout.folder / "results/tiny/logs/run_trials.ppo.0.1-of-2.log"
     job = process_of(log)
     kept = checkout.folder / "work/run_trials/tiny/ppo/round_0/1-of-2"
