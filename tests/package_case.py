@@ -92,13 +92,17 @@ def raw_bars(symbols=SYMBOLS, bars: int = BARS) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def drawn_policy(names, center, scale, seed: int = 0, gate_open: bool = True, models: int = 4) -> FinalPolicy:
+def drawn_policy(
+    names, center, scale, seed: int = 0, gate_open: bool = True, models: int = 4, account: bool = False,
+    fill: str = "next_open",
+) -> FinalPolicy:  # fmt: skip
     """A linear policy whose parameters are drawn; seeds give policies of the same shape."""
     draw = np.random.Generator(np.random.PCG64(seed))
 
     def normal(*shape):
         return draw.standard_normal((models, *shape)).astype(np.float32)
 
+    actor = {"out": {"kernel": normal(len(names), 3), "bias": normal(3)}, "table": 2 * normal(3, 3)}
     return FinalPolicy(
         agent="ppo",
         features=tuple(names),
@@ -106,9 +110,9 @@ def drawn_policy(names, center, scale, seed: int = 0, gate_open: bool = True, mo
         torso="linear",
         units=4,
         layers=1,
-        fill="next_open",
+        fill=fill,
         seeds=2,
-        actor={"out": {"kernel": normal(len(names), 3), "bias": normal(3)}, "table": 2 * normal(3, 3)},
+        actor=actor | ({"account": 2 * normal(2, 3)} if account else {}),
         center=np.tile(center, (models, 1)).astype(np.float32),
         scale=np.tile(scale, (models, 1)).astype(np.float32),
         gate_bound=0.001 if gate_open else -0.001,
@@ -127,15 +131,15 @@ def other_policy(case: Case, seed: int) -> tuple[bytes, dict[str, Any]]:
     return model, policy_document(policy, model)
 
 
-def make_case(market: Market = COSTLY, symbols=SYMBOLS, gate_open: bool = True) -> Case:
-    """Run the stages on the drawn bars."""
+def make_case(market: Market = COSTLY, symbols=SYMBOLS, gate_open: bool = True, account: bool = False) -> Case:
+    """Run the stages on the drawn bars; `account`: the policy reads its unrealised result and its holding time."""
     raw = raw_bars(symbols)
     validated, quality = validate_bars(raw, Data(symbols=list(symbols), calendar="weekdays"), market)
     table, spec = build_features(validated, FEATURES)
     development, vault, split = split_vault(table, Vault(fraction=0.35), spec["warm_up"])
     names = [feature["name"] for feature in spec["features"]]
     center, scale = development[names].mean().to_numpy(), development[names].std(ddof=0).to_numpy()
-    policy = drawn_policy(names, center, scale, gate_open=gate_open)
+    policy = drawn_policy(names, center, scale, gate_open=gate_open, account=account, fill=market.fill)
     onnx = to_onnx(policy)
     document = policy_document(policy, onnx)
     result = _evaluated(OnnxPolicy(onnx, document), vault, names, market, quality)
@@ -166,7 +170,7 @@ def _evaluated(policy, vault, names, market, quality) -> EvaluationResult:
     """As the script evaluate does, with trials that were drawn."""
     inside = vault["in_vault"].to_numpy()
     opened = Panel.from_frame(vault[inside], names)
-    targets = decide(policy, opened)
+    targets = decide(policy, opened).target
     days = pd.bdate_range("2019-01-07", periods=60).astype("datetime64[us]")
     noise = np.random.Generator(np.random.PCG64(5)).normal(0, 0.01, (2, 60))
     trials = pd.DataFrame({"agent": "ppo", "trial": 0, "fold": 0, "seed": 0, "date": days})

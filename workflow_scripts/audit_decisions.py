@@ -28,7 +28,7 @@ def main(onnx, policy, development, validated, split, audit, *, settings):
     table = audit_decisions(
         bars,
         build,
-        lambda frame: decide(model, Panel.from_frame(frame, description["features"])),
+        lambda frame: decide(model, Panel.from_frame(frame, description["features"])).target,
         choose_cuts(bars["date"].sort_values().unique(), build(bars)[1]["warm_up"] + 1),
     )
     write_table(table, audit, "audit")

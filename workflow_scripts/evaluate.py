@@ -48,7 +48,7 @@ def main(
     look = count_look(ledger, vault_hash, description["onnx_sha256"], experiment)
     periods = quality_document["calendar"]["periods_per_year"]
     opened = Panel.from_frame(bars[inside], description["features"])
-    targets = decide(OnnxPolicy(Path(onnx).read_bytes(), description), opened)
+    targets = decide(OnnxPolicy(Path(onnx).read_bytes(), description), opened).target
     result = evaluate(
         {symbol: targets[opened.rows(index)] for index, symbol in enumerate(opened.symbols)},
         Panel.from_frame(bars, []),

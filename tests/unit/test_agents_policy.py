@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib.util
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,10 @@ _SPEC.loader.exec_module(case)
 PANEL = case.panel({"A": case.planted(120, 1), "B": case.planted(80, 2)})
 
 
-def _policy(torso="linear", actions=(-1, 0, 1), gate_open=True, seed=0, models=8, units=4, layers=1):
+def _policy(
+    torso="linear", actions=(-1, 0, 1), gate_open=True, seed=0, models=8, units=4, layers=1, account=False,
+    fill="next_open",
+):  # fmt: skip
     draw = np.random.Generator(np.random.PCG64(seed))
     features, count = len(PANEL.feature_names), len(actions)
 
@@ -37,6 +41,8 @@ def _policy(torso="linear", actions=(-1, 0, 1), gate_open=True, seed=0, models=8
         actor["hidden"] = {"kernel": normal(features, units), "bias": normal(units)}
         for deeper in range(layers - 1):
             actor[f"deeper_{deeper}"] = {"kernel": normal(units, units), "bias": normal(units)}
+    if account:
+        actor["account"] = 3 * normal(2, count)
     return FinalPolicy(
         agent="ppo",
         features=PANEL.feature_names,
@@ -44,7 +50,7 @@ def _policy(torso="linear", actions=(-1, 0, 1), gate_open=True, seed=0, models=8
         torso=torso,
         units=units,
         layers=layers,
-        fill="next_open",
+        fill=fill,
         seeds=2,
         actor=actor,
         center=(0.001 * draw.standard_normal((models, features))).astype(np.float32),
@@ -94,6 +100,36 @@ def test_onnx_equals_jax_and_the_formula(torso, layers, actions):
         assert set(target) == set(actions)
 
 
+@pytest.mark.parametrize("fill", ["next_open", "next_close"])
+def test_decisions_read_the_account_that_they_make(fill):
+    """Against a plain loop: positions, entries and ages by hand, preferences by the formula."""
+    policy = _policy("tanh", account=True, fill=fill)
+    decider = _decider(policy)
+    assert decider.inputs == ("features", "position", "unrealised", "holding")
+    open_ = PANEL.open * np.exp(np.sin(np.arange(len(PANEL.dates))) / 50)
+    decided = decide(decider, dataclasses.replace(PANEL, open=open_))
+    weights = policy.actor["account"].astype(float)
+    weights = (weights - weights.mean(-1, keepdims=True)).mean(0)
+    ages, preferences = set(), []
+    for first, end in itertools.pairwise(PANEL.offsets):
+        held, entry, bars = 0.0, 1.0, 0
+        for row in range(first, end):
+            if row > first:
+                before, held = held, decided.target[row - 1]
+                if held != before:
+                    entry, bars = (PANEL.close if fill == "next_close" else open_)[row], 0
+                bars = bars + 1 if held else 0
+            gain = held * np.log(PANEL.close[row] / entry)
+            ages.add(bars)
+            wanted = _preference_by_hand(policy, PANEL.features[row : row + 1], [held])[0]
+            wanted += [max(min(gain, 0.2), -0.2) / 0.1, min(np.log(1 + bars) / np.log(61), 1)] @ weights
+            preferences.append(wanted)
+    np.testing.assert_allclose(decided.preference, preferences, atol=2e-5)
+    assert np.array_equal(decided.target, np.argmax(preferences, -1) - 1.0)
+    assert len(ages) > 4
+    assert set(decided.target) == {-1.0, 0.0, 1.0}
+
+
 @pytest.mark.slow
 def test_the_same_policy_gives_the_same_bytes_and_no_trace_of_the_machine():
     model = export.to_onnx(_policy())
@@ -112,8 +148,8 @@ def test_the_same_policy_gives_the_same_bytes_and_no_trace_of_the_machine():
 
 def test_batch_size_is_free():
     decider = _decider(_policy())
-    whole = decider.act(PANEL.features, np.zeros(200))
-    assert decider.act(PANEL.features[:1], [0.0]) == whole[0]
+    whole = decider.run(PANEL.features, np.zeros(200))[0]
+    assert decider.run(PANEL.features[:1], [0.0])[0] == whole[0]
 
 
 def test_a_closed_gate_is_flat_and_still_has_preferences():
@@ -125,18 +161,18 @@ def test_a_closed_gate_is_flat_and_still_has_preferences():
 def test_decisions_follow_one_another_from_flat():
     policy = _policy()
     decider = _decider(policy)
-    targets = decide(decider, PANEL)
+    targets = decide(decider, PANEL).target
     for symbol in range(2):
         held = 0.0
         for row in range(*PANEL.offsets[symbol : symbol + 2]):
-            held = float(decider.act(PANEL.features[row : row + 1], [held])[0])
+            held = float(decider.run(PANEL.features[row : row + 1], [held])[0][0])
             assert targets[row] == held
     assert set(targets) == {-1.0, 0.0, 1.0}
 
 
 def test_decisions_start_at_the_first_rows():
     decider = _decider(_policy())
-    targets = decide(decider, PANEL, first_rows=[30, 80])
+    targets = decide(decider, PANEL, first_rows=[30, 80]).target
     assert (targets[:30] == 0).all()
     assert (targets[120:] == 0).all()
     inner = case.panel({"A": case.planted(120, 1)})
@@ -145,15 +181,15 @@ def test_decisions_start_at_the_first_rows():
         offsets=np.array([0, 90]),
         **{name: getattr(inner, name)[30:] for name in ("dates", "open", "close", "factor", "features")},
     )
-    assert np.array_equal(targets[30:120], decide(decider, late))
+    assert np.array_equal(targets[30:120], decide(decider, late).target)
 
 
 def test_decisions_do_not_look_ahead():
     decider = _decider(_policy())
     features = PANEL.features.copy()
     features[60:120] = 0.05
-    changed = decide(decider, dataclasses.replace(PANEL, features=features))
-    whole = decide(decider, PANEL)
+    changed = decide(decider, dataclasses.replace(PANEL, features=features)).target
+    whole = decide(decider, PANEL).target
     assert np.array_equal(whole[:60], changed[:60])
     assert np.array_equal(whole[120:], changed[120:])
     assert not np.array_equal(whole[60:120], changed[60:120])
@@ -168,10 +204,16 @@ def test_the_decider_refuses_what_it_was_not_made_for():
     decider = OnnxPolicy(model, document)
     with pytest.raises(SchemaError, match="The policy reads the features f00"):
         decide(decider, dataclasses.replace(PANEL, feature_names=PANEL.feature_names[::-1]))
+    with pytest.raises(SchemaError, match="reads the memory of things, which this Outsample cannot supply"):
+        OnnxPolicy(model, {**document, "inputs": {**document["inputs"], "the memory of things": ["batch"]}})
+    with pytest.raises(SchemaError, match="reads features, position, its policy document says features, holding, pos"):
+        OnnxPolicy(model, {**document, "inputs": {**document["inputs"], "holding": ["batch"]}})
     with pytest.raises(ValueError, match="finite"):
-        decider.act(np.full((1, 10), np.nan), [0.0])
+        decider.run(np.full((1, 10), np.nan), [0.0])
     with pytest.raises(ValueError, match="shape"):
-        decider.act(PANEL.features[:2], [0.0])
+        decider.run(PANEL.features[:2], [0.0])
+    with pytest.raises(ValueError, match="reads features, position, and is given"):
+        decider.run(PANEL.features[:1], [0.0], holding=[0.0])
 
 
 def test_the_document_fits_its_schema(tmp_path):

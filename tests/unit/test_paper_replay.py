@@ -32,7 +32,8 @@ MARKETS = {
 @pytest.fixture(scope="module", params=MARKETS)
 def case(request, package_case, mini):
     changes = MARKETS[request.param]
-    return package_case.make_case(package_case.COSTLY.model_copy(update=changes)) if changes else mini
+    market = package_case.COSTLY.model_copy(update=changes)
+    return package_case.make_case(market, account=True) if changes else mini  # policies with and without the account
 
 
 @pytest.fixture(scope="module")

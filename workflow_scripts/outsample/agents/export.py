@@ -12,18 +12,19 @@ import onnx
 
 from outsample.agents.network import Head, centred, row_outputs
 from outsample.agents.policy import FinalPolicy
+from outsample.market.holding import policy_numbers
 
 _OPSET = 18
-_INPUTS = ("features", "position")
 _OUTPUTS = ("target", "preference")
 
 
-def preferences(policy: FinalPolicy, features: jax.Array, position: jax.Array) -> jax.Array:
+def preferences(policy: FinalPolicy, features: jax.Array, position: jax.Array, *account: jax.Array) -> jax.Array:
     """Mean over the models of the centred logits; the target is the action with the largest one.
 
     Args:
         features: [B, F] raw features of the bar that has just closed.
         position: [B] current target; taken as the nearest of the policy's actions.
+        account: [B] unrealised log return and [B] bars held, where the policy reads them.
     Returns: [B, A].
     """
     positions = len(policy.actions)
@@ -33,12 +34,17 @@ def preferences(policy: FinalPolicy, features: jax.Array, position: jax.Array) -
     table = centred(jnp.asarray(policy.actor["table"])).mean(0)
     held = jnp.clip(jnp.round(position), policy.actions[0], policy.actions[-1])
     here = held[:, None] == jnp.array(policy.actions, jnp.float32)
-    return rows.mean(0) + here.astype(jnp.float32) @ table
+    known = rows.mean(0) + here.astype(jnp.float32) @ table
+    if not account:
+        return known
+    return known + policy_numbers(jnp, *account) @ centred(jnp.asarray(policy.actor["account"])).mean(0)
 
 
-def targets(policy: FinalPolicy, features: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
+def targets(
+    policy: FinalPolicy, features: jax.Array, position: jax.Array, *account: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Targets [B] float32, all 0 where the gate is closed, and preferences [B, A]."""
-    preference = preferences(policy, features, position)
+    preference = preferences(policy, features, position, *account)
     chosen = preference.argmax(-1).astype(jnp.float32) + policy.actions[0]
     return (chosen if policy.gate_open else jnp.zeros_like(position)), preference
 
@@ -46,19 +52,19 @@ def targets(policy: FinalPolicy, features: jax.Array, position: jax.Array) -> tu
 def to_onnx(policy: FinalPolicy) -> bytes:
     """The policy as the bytes of an ONNX model with a free batch dimension; the same policy gives the same bytes.
 
-    Inputs `features` [batch, F] and `position` [batch], outputs `target` [batch] and `preference` [batch, A], all
-    float32.
+    Inputs `features` [batch, F], `position` [batch] and, where the policy reads its account, `unrealised` [batch] and
+    `holding` [batch]; outputs `target` [batch] and `preference` [batch, A]; all float32.
     """
     original = jnp.cumsum
     from jax2onnx import to_onnx as convert  # here, because its import takes seconds and changes jax.numpy
 
     try:
         model = convert(
-            lambda features, position: targets(policy, features, position),
-            inputs=[("batch", len(policy.features)), ("batch",)],
+            lambda *inputs: targets(policy, *inputs),
+            inputs=[tuple(shape) for shape in policy.inputs.values()],
             model_name=f"outsample.{policy.agent}",
             opset=_OPSET,
-            input_names=list(_INPUTS),
+            input_names=list(policy.inputs),
             output_names=list(_OUTPUTS),
         )
     finally:
@@ -98,7 +104,7 @@ def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
         "agent": policy.agent,
         "features": list(policy.features),
         "actions": [float(action) for action in policy.actions],
-        "inputs": {"features": ["batch", len(policy.features)], "position": ["batch"]},
+        "inputs": policy.inputs,
         "outputs": {"target": ["batch"], "preference": ["batch", actions]},
         "gate": {"bound": float(policy.gate_bound), "open": bool(policy.gate_open)},
         "models": policy.models,
@@ -108,7 +114,7 @@ def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
     }
 
 
-def jax_targets(policy: FinalPolicy, features: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def jax_targets(policy: FinalPolicy, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`targets` of arrays of any float type, as NumPy: the JAX side of the comparison with the ONNX decider."""
-    target, preference = targets(policy, jnp.asarray(features, jnp.float32), jnp.asarray(position, jnp.float32))
+    target, preference = targets(policy, *(jnp.asarray(values, jnp.float32) for values in inputs))
     return np.asarray(target), np.asarray(preference)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
 from outsample.errors import SchemaError
+from outsample.market.holding import Holding, advance, flat, unrealised
 from outsample.market.panel import Panel
 
 # What ONNX Runtime raises for a model that it cannot load or run; they have no base class of their own.
@@ -19,6 +20,25 @@ _REFUSALS = (
     *(refusals.Fail, refusals.InvalidArgument, refusals.InvalidGraph, refusals.InvalidProtobuf),
     *(refusals.NoModel, refusals.NoSuchFile, refusals.NotImplemented, refusals.RuntimeException),
 )
+
+
+# What can be supplied to a policy; its document says which of them it reads.
+_INPUTS = ("features", "position", "unrealised", "holding")
+
+
+class Carried(NamedTuple):
+    """What a decision hands to the next, of B rows."""
+
+    target: NDArray[np.float32]  # [B] as decided; filled at the next bar
+    holding: Holding  # [B] float64, at the close at which it was decided
+
+
+class Decision(NamedTuple):
+    """What a policy decides at the close of a bar, of B rows."""
+
+    target: NDArray[np.float32]  # [B]
+    preference: NDArray[np.float32]  # [B, A]
+    carried: Carried
 
 
 class OnnxPolicy:
@@ -44,9 +64,23 @@ class OnnxPolicy:
         self.features: tuple[str, ...] = tuple(spec["features"])
         self.actions: tuple[float, ...] = tuple(spec["actions"])
         self.gate_open: bool = spec["gate"]["open"]
+        self.fill: str = spec["fill"]
+        self.inputs: tuple[str, ...] = tuple(spec["inputs"])
+        unknown = [name for name in self.inputs if name not in _INPUTS]
+        if unknown:
+            raise SchemaError(
+                f"The policy reads {unknown[0]}, which this Outsample cannot supply; use the version that trained it."
+            )
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-            tried = self.run(np.zeros((2, len(self.features))), np.zeros(2))
+            read = {entry.name for entry in self._session.get_inputs()}
+            if read != set(self.inputs):
+                raise SchemaError(
+                    f"The ONNX model reads {', '.join(sorted(read))}, its policy document says "
+                    f"{', '.join(sorted(self.inputs))}; run train_final again."
+                )
+            still = np.zeros((2, len(self.features)))
+            tried = self.act(self.start(2), still, np.ones(2), np.ones(2))[:2]
         except _REFUSALS as error:
             raise SchemaError(
                 f"The ONNX model cannot be run by ONNX Runtime {onnxruntime.__version__} "
@@ -57,37 +91,68 @@ class OnnxPolicy:
                 "The ONNX model does not answer with a target and a preference for each action; run train_final again."
             )
 
-    def run(self, features: ArrayLike, position: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(
+        self, features: ArrayLike, position: ArrayLike, **account: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Targets [B] and preferences [B, A] at raw features [B, F] and current targets [B].
 
-        Raises: ValueError where a value is not finite or a shape does not fit.
+        Args:
+            account: what the policy reads of its account beside the position, [B] each: `unrealised`, log return, and
+                `holding`, bars (`outsample.market.holding`).
+        Raises: ValueError where a value is not finite, a shape does not fit or an input is missing or not read.
         """
-        inputs = {
-            "features": np.ascontiguousarray(features, dtype=np.float32),
-            "position": np.ascontiguousarray(position, dtype=np.float32),
-        }
-        wanted = (len(inputs["position"]), len(self.features))
-        if inputs["features"].shape != wanted or inputs["position"].ndim != 1:
-            raise ValueError(f"features are of shape {inputs['features'].shape}, not {wanted}")
+        given: dict[str, ArrayLike] = {"features": features, "position": position, **account}
+        if set(given) != set(self.inputs):
+            raise ValueError(f"the policy reads {', '.join(self.inputs)}, and is given {', '.join(given)}")
+        inputs = {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in given.items()}
+        rows = (len(inputs["position"]),)
+        for name, values in inputs.items():
+            wanted = (*rows, len(self.features)) if name == "features" else rows
+            if values.shape != wanted:
+                raise ValueError(f"{name} are of shape {values.shape}, not {wanted}")
         if not all(np.isfinite(values).all() for values in inputs.values()):
-            raise ValueError("features and position must be finite")
+            raise ValueError("features and account must be finite")
         target, preference = self._session.run(["target", "preference"], inputs)
         return target, preference
 
-    def act(self, features: ArrayLike, position: ArrayLike) -> NDArray[np.float32]:
-        """Targets [B] for the next fill, at the close of a bar.
+    def start(self, rows: int) -> Carried:
+        """What the first decision of B rows goes on from: flat."""
+        return Carried(np.zeros(rows, dtype=np.float32), flat(np, (rows,)))
+
+    def act(self, carried: Carried, features: ArrayLike, open: NDArray[Any], close: NDArray[Any]) -> Decision:
+        """Decide at the close of a bar, whose fill has brought the position to the target decided before.
 
         Args:
-            features: [B, F] raw features of the bar.
-            position: [B] current targets.
+            carried: by the decision at the bar before, or of `start`.
+            features: [B, F] raw features of the bar that has just closed.
+            open, close: [B] adjusted prices of that bar, > 0; one of them filled the target before, by the policy's
+                `fill`.
         """
-        return self.run(features, position)[0]
+        fill = open if self.fill == "next_open" else close
+        holding = advance(np, carried.holding, carried.target.astype(np.float64), fill)
+        account = {"unrealised": unrealised(np, holding, close), "holding": holding.bars}
+        read = {name: values for name, values in account.items() if name in self.inputs}
+        target, preference = self.run(features, holding.position, **read)
+        return Decision(target, preference, Carried(target, holding))
 
 
-def decide(
-    policy: OnnxPolicy, panel: Panel, first_rows: Sequence[int] | NDArray[np.int64] | None = None
-) -> NDArray[np.float64]:
-    """Targets of every row of a panel, each symbol in turn of its rows, from flat.
+def chosen_rows(chosen: NDArray[np.bool_], carried: Carried, other: Carried) -> Carried:
+    """Of rows [B] that are chosen what is carried, of all others what the other one carries."""
+    return Carried(
+        np.where(chosen, carried.target, other.target),
+        Holding(*(np.where(chosen, *pair) for pair in zip(carried.holding, other.holding, strict=True))),
+    )
+
+
+class Decided(NamedTuple):
+    """The decisions of a panel's rows; 0 in rows of which none was asked."""
+
+    target: NDArray[np.float64]  # [N]
+    preference: NDArray[np.float32]  # [N, A]
+
+
+def decide(policy: OnnxPolicy, panel: Panel, first_rows: Sequence[int] | NDArray[np.int64] | None = None) -> Decided:
+    """Decisions of every row of a panel, each symbol in turn of its rows, from flat.
 
     The k-th decisions of all symbols are one batch, always of M rows, so that a decision does not depend on which
     symbols still have bars.
@@ -95,8 +160,7 @@ def decide(
     Args:
         policy: the decider.
         panel: bars whose features are those of the policy, in its order.
-        first_rows: [M] row within each symbol of its first decision; rows before it get 0. None is the first row.
-    Returns: targets [N] float64.
+        first_rows: [M] row within each symbol of its first decision; None is the first row.
     Raises: SchemaError where the panel's features are not the policy's.
     """
     if panel.feature_names != policy.features:
@@ -104,15 +168,15 @@ def decide(
             f"The policy reads the features {', '.join(policy.features)}, the bars have "
             f"{', '.join(panel.feature_names)}; build the features of the policy's experiment."
         )
-    count = len(panel.symbols)
     starts = panel.offsets[:-1] + (0 if first_rows is None else np.asarray(first_rows, dtype=np.int64))
     lengths = panel.offsets[1:] - starts
-    targets = np.zeros(len(panel.dates))
-    position = np.zeros(count, dtype=np.float32)
+    count = len(panel.dates)
+    decided = Decided(np.zeros(count), np.zeros((count, len(policy.actions)), dtype=np.float32))
+    carried = policy.start(len(panel.symbols))
     for k in range(max(int(lengths.max(initial=0)), 0)):
-        rows = starts + np.clip(k, 0, np.maximum(lengths - 1, 0))
         live = lengths > k
-        features = np.where(live[:, None], panel.features[np.minimum(rows, len(targets) - 1)], 0.0)
-        position = policy.act(features, position)
-        targets[rows[live]] = position[live]
-    return targets
+        rows = np.minimum(starts + np.clip(k, 0, np.maximum(lengths - 1, 0)), count - 1)
+        features = np.where(live[:, None], panel.features[rows], 0.0)
+        target, preference, carried = policy.act(carried, features, panel.open[rows], panel.close[rows])
+        decided.target[rows[live]], decided.preference[rows[live]] = target[live], preference[live]
+    return decided

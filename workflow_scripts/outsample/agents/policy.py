@@ -30,6 +30,12 @@ class FinalPolicy:
     curves: pd.DataFrame  # learning curves, trial 0, fold -1
 
     @property
+    def inputs(self) -> dict[str, list[str | int]]:
+        """Names and shapes of what the policy reads, in the order of its ONNX inputs."""
+        account = ("unrealised", "holding") if "account" in self.actor else ()
+        return {"features": ["batch", len(self.features)]} | {name: ["batch"] for name in ("position", *account)}
+
+    @property
     def models(self) -> int:
         """How many models are averaged."""
         return len(self.center)

@@ -172,18 +172,16 @@ def _text(date: np.datetime64) -> str:
 def _trace(policy: OnnxPolicy, traced: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Bars, features as the policy was trained on, and the decisions of the pipeline's own decider from flat."""
     panel = Panel.from_frame(traced, policy.features)
-    targets = decide(policy, panel)
+    decided = decide(policy, panel)
     found = {}
     for index, symbol in enumerate(panel.symbols):
         part = panel.rows(index)
-        held = np.concatenate([[0.0], targets[part][:-1]])
-        preference = policy.run(panel.features[part], held)[1]
         columns = {column: traced[column].to_numpy(np.float64)[part].tolist() for column in contents.BAR}
         found[symbol] = {
             "date": [_text(date) for date in panel.dates[part]],
             **columns,
             "features": panel.features[part].tolist(),
-            "target": targets[part].tolist(),
-            "preference": preference.astype(np.float64).tolist(),
+            "target": decided.target[part].tolist(),
+            "preference": decided.preference[part].astype(np.float64).tolist(),
         }
     return found

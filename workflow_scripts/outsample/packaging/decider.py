@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from outsample.agents.onnx import OnnxPolicy
+from outsample.agents.onnx import OnnxPolicy, chosen_rows
 from outsample.errors import DataError
 from outsample.features.streaming import FeatureStream
 
@@ -41,7 +41,7 @@ class StreamDecider:
         self._policy = policy
         self._rows = {symbol: row for row, symbol in enumerate(symbols)}
         self._streams = streams
-        self._position = np.zeros(len(symbols), dtype=np.float32)
+        self._carried = policy.start(len(symbols))
 
     def decide(
         self, bars: Mapping[str, Floats], when: np.datetime64
@@ -54,8 +54,10 @@ class StreamDecider:
         Raises: DataError where a bar is none, or a feature is not finite.
         """
         features = np.zeros((len(self._rows), len(self._policy.features)))
+        prices = np.ones((len(self._rows), 5))
         for symbol, bar in bars.items():
             row = self._rows[symbol]
+            prices[row] = bar
             try:
                 features[row] = self._streams[symbol].push(*bar.tolist())
             except DataError as error:
@@ -70,7 +72,7 @@ class StreamDecider:
                     f"{symbol} on {day_text(when)}: the feature {name} is too large for the policy; correct the bars "
                     "up to that one."
                 )
-        target, preference = self._policy.run(features, self._position)
-        live = [self._rows[symbol] for symbol in bars]
-        self._position[live] = target[live]
+        target, preference, carried = self._policy.act(self._carried, features, prices[:, 0], prices[:, 3])
+        live = np.isin(np.arange(len(self._rows)), [self._rows[symbol] for symbol in bars])
+        self._carried = chosen_rows(live, carried, self._carried)
         return {s: (features[self._rows[s]], target[self._rows[s]], preference[self._rows[s]]) for s in bars}
