@@ -40,6 +40,9 @@ rule evaluate:
         portfolios=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/portfolios.parquet"
         ),
+        scores=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
+        ),
     output:
         returns="results/{experiment}/evaluation/returns.parquet",
         metrics="results/{experiment}/evaluation/metrics.parquet",

@@ -171,6 +171,7 @@ def _training(folder, symbols, dates, rng, trades, agents) -> dict[str, Path | l
         ).astype("int32")
         lanes = keys.assign(gate_bound=rng.normal(0, 1e-3, len(keys)))
         lanes["gate_open"] = (lanes["gate_bound"] > 0) & trades
+        lanes["failure"] = ""
         write_table(lanes.assign(agent=agent), folder / f"lanes.{agent}{r}.parquet", "lanes")
         updates = keys.merge(pd.DataFrame({"inner": [0, 1]}, dtype="int32"), how="cross")
         updates = updates.merge(pd.DataFrame({"update": range(20)}, dtype="int32"), how="cross")

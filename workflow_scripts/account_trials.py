@@ -30,6 +30,7 @@ def main(
     settings,
 ):
     periods, market = read_json(quality, "quality")["calendar"]["periods_per_year"], Market(**settings["market"])
+    lanes_table = merged(lanes_shards, "lanes")
     accounted = account(
         merged(targets, "targets"),
         Panel.from_frame(read_table(development, "development"), []),
@@ -39,11 +40,12 @@ def main(
         risk_free_rate=market.risk_free_rate,
         # Fractions do not depend on the amount of money; how much whole shares lose to rounding does.
         starting_equity=market.starting_equity if market.whole_shares else 1.0,
+        lanes=lanes_table,
     )
     write_table(accounted.matrix, matrix, "matrix", groups="symbol")
     write_table(accounted.portfolios, portfolios, "portfolios")
     write_table(accounted.scores, scores, "scores")
-    write_table(merged(lanes_shards, "lanes"), lanes, "lanes")
+    write_table(lanes_table, lanes, "lanes")
     write_table(merged(curves_shards, "curves"), curves, "curves")
 
 

@@ -13,6 +13,7 @@ from outsample.io.locking import exclusive
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
+from outsample.selection.arms import broken_trials
 
 
 def count_look(ledger, vault, model, experiment):
@@ -31,6 +32,7 @@ def main(
     split,
     quality,
     portfolios,
+    scores,
     returns,
     metrics,
     trades,
@@ -62,6 +64,7 @@ def main(
         market.risk_free_rate,
         market.starting_equity,
         description["actions"],
+        len(broken_trials(pd.concat([read_table(path, "scores") for path in scores], ignore_index=True))),
     )
     write_table(result.returns, returns, "returns")
     write_table(result.metrics, metrics, "metrics")

@@ -205,6 +205,17 @@ def test_a_later_look_needs_a_smaller_p(oracle: EvaluationResult) -> None:
     pd.testing.assert_frame_equal(again.metrics, oracle.metrics)  # and everything else is the same
 
 
+def test_trials_that_broke_down_are_counted_and_have_no_returns(oracle: EvaluationResult) -> None:
+    targets = {symbol: _state(index, DEVELOPMENT + VAULT)[DEVELOPMENT:] for index, symbol in enumerate(SYMBOLS)}
+    found = _run(targets, drift=0.004, skilled=True, broken_trials=3).verdict
+    before, after = oracle.verdict["tests"], found["tests"]
+    assert (before["trials"], after["trials"]) == (4, 7)
+    assert any("7 trials" in sentence for sentence in found["sentences"])
+    assert after["deflated_sharpe_ratio"] < before["deflated_sharpe_ratio"]  # the search was wider than its returns
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {"trials", "deflated_sharpe_ratio"}
+
+
 def test_trial_returns_average_seeds_and_keep_folds_apart() -> None:
     days = pd.to_datetime(["2020-01-01", "2020-01-02"])
     rows = [

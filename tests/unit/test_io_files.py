@@ -12,7 +12,9 @@ from outsample.io.files import replacing
 
 def lanes(**changes):
     columns = {"agent": ["ppo", "ppo"], "trial": [1, 0], "fold": [0, 0], "seed": [0, 0]}
-    return pd.DataFrame(columns | {"gate_bound": [0.5, -0.25], "gate_open": [True, False]} | changes)
+    return pd.DataFrame(
+        columns | {"gate_bound": [0.5, -0.25], "gate_open": [True, False], "failure": ["", ""]} | changes
+    )
 
 
 def test_table_comes_back_sorted_by_its_keys(tmp_path):
@@ -26,7 +28,7 @@ def test_table_comes_back_sorted_by_its_keys(tmp_path):
 def test_order_of_rows_and_columns_does_not_change_the_bytes(tmp_path):
     write_table(lanes(), tmp_path / "a.parquet", "lanes")
     write_table(
-        lanes().iloc[::-1][["seed", "gate_open", "gate_bound", "fold", "agent", "trial"]],
+        lanes().iloc[::-1][["failure", "seed", "gate_open", "gate_bound", "fold", "agent", "trial"]],
         tmp_path / "b.parquet",
         "lanes",
     )
@@ -47,7 +49,7 @@ def test_group_column_gets_a_row_group_each(tmp_path):
     [
         (lanes().drop(columns="seed"), "lacks seed"),
         (lanes(wall_clock=[0, 1]), "unexpected wall_clock"),
-        (lanes(gate_bound=[0.5, None]), "column gate_bound of the table lanes is empty in row"),
+        (lanes(failure=["", None]), "column failure of the table lanes is empty in row"),
         (lanes(trial=[1, 1]), "twice"),
         (lanes(gate_bound=["x", "y"]), "wrong type"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
 import runpy
@@ -69,6 +70,17 @@ def test_each_lane_with_a_sharpe_ratio_has_a_mark(report):
     sharpe = report.scores.loc[report.scores["metric"] == "sharpe", "value"]
     assert sum(len(values(trace["y"])) for trace in drawn(fragment)[0]) == sharpe.notna().sum()
     assert f"{sharpe.isna().sum()} of them are undefined" in fragment
+
+
+def test_a_trial_that_broke_down_has_no_mark(report):
+    scores = report.scores.copy()
+    scores.loc[scores["trial"] == 1, "value"] = np.nan  # as account_trials leaves them
+    fragment = figures.trial_scores(dataclasses.replace(report, scores=scores))
+    marks = [x for trace in drawn(fragment)[0] for x in values(trace["x"])]
+    assert set(marks) <= {0, 2, 3}
+    assert f"each of the {3 * 6} lanes" in fragment
+    assert "Trials that broke down are left out." in fragment
+    assert "broke down" not in figures.trial_scores(report)
 
 
 def test_learning_curves_show_every_seed_and_its_median_run(report):

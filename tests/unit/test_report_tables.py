@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import runpy
 from html.parser import HTMLParser
@@ -112,6 +113,20 @@ def test_trials_stand_in_the_order_of_the_ranking_and_the_chosen_one_is_marked(r
     rate = [round(row[7][1], 6) for row in rows]  # only what was varied is a column: discount, learning_rate
     assert len(rows[0]) == 8
     assert rate == [0.006, 0.003, 0.012, 0.009]
+
+
+def test_trials_that_broke_down_are_told_in_one_sentence(report):
+    assert "broke down" not in tables.trials(report)
+    lanes = report.lanes.copy()
+    of_lanes = (lanes["trial"] == 0) & (lanes["seed"] == 1) | (lanes["trial"] == 2) & (lanes["fold"] == 0)
+    lanes.loc[of_lanes, "failure"] = "inner fold 1, update 37"
+    told = tables.trials(dataclasses.replace(report, lanes=lanes))
+    assert [row[3][0] == "broke down" for row in cells(told, "trials")] == [False, True, False, True]
+    assert "5 of 24 lanes broke down" in told
+    assert "of trials ppo 0 and ppo 2: lower learning_rate or reward_scale there" in told
+    lanes["failure"] = lanes["failure"].where(lanes["trial"] != 2, "")
+    assert "3 of 24 lanes broke down" in (told := tables.trials(dataclasses.replace(report, lanes=lanes)))
+    assert "of trial ppo 0: lower" in told
 
 
 @pytest.fixture(scope="module")

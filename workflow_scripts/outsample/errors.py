@@ -29,6 +29,14 @@ class TrainingError(OutsampleError):
     """A lane cannot be trained, or every lane has failed."""
 
 
+class BrokenLaneError(TrainingError):
+    """Parameters or losses of a lane are not finite; `place` says after which update of which inner fold."""
+
+    def __init__(self, sentence: str, place: str) -> None:
+        super().__init__(sentence)
+        self.place = place
+
+
 class PackageError(OutsampleError):
     """A package is damaged, incomplete, or does not do what it says."""
 

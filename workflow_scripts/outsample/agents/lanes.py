@@ -8,6 +8,7 @@ the same program, and a lane's result is the same bits in any company.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,11 +31,19 @@ from outsample.agents.registry import get_agent
 from outsample.agents.segments import segments_needed, tile
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained
 from outsample.config.models import Gate
-from outsample.errors import TrainingError
+from outsample.errors import BrokenLaneError, TrainingError
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
+_LOG = logging.getLogger(__name__)
 _FINAL_FOLD = -1
+_LANE_TYPES = {"trial": "int32", "fold": "int32", "seed": "int32"}
+_TARGET_TYPES = {**_LANE_TYPES, "symbol": "str", "row": "int64", "target": "float64"}
+_GATE_TYPES = {"agent": "str", **_LANE_TYPES, "gate_bound": "float64", "gate_open": "bool", "failure": "str"}
+_CURVE_NUMBERS = ("reward", "entropy", "loss")
+_CURVE_TYPES = {"agent": "str", **_LANE_TYPES, "inner": "int32", "update": "int32"} | dict.fromkeys(
+    _CURVE_NUMBERS, "float64"
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,8 @@ _UNWATCHED = Watch()
 class LaneResults:
     """What lanes gave, as tables of `outsample.io.schemas`."""
 
-    targets: pd.DataFrame  # out-of-fold targets, before the gate
-    lanes: pd.DataFrame  # the gate of each lane
+    targets: pd.DataFrame  # out-of-fold targets, before the gate; none of a lane that broke down
+    lanes: pd.DataFrame  # the gate of each lane, or where it broke down
     curves: pd.DataFrame  # learning curves
 
 
@@ -170,7 +179,7 @@ def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, dict[str
 def _train(studio: Studio, lane: Lane, settings: dict[str, Any], watch: Watch) -> tuple[Program, Job, Trained]:
     """Train the inner-fold models of a lane.
 
-    Raises: TrainingError where parameters or losses are not finite, naming the lane, the inner fold and the update.
+    Raises: BrokenLaneError where parameters or losses are not finite, naming the lane, the inner fold and the update.
     """
     program = studio.program(settings)
     jobs = studio.jobs(lane, settings["segment"])
@@ -185,24 +194,51 @@ def _train(studio: Studio, lane: Lane, settings: dict[str, Any], watch: Watch) -
     return program, jobs, trained
 
 
+def _attempt(studio: Studio, lane: Lane, settings: dict[str, Any], watch: Watch) -> tuple[Program, Job, Trained] | str:
+    """As `_train`; of a lane that breaks down, now or in the run that is resumed, the place where it did."""
+    keeper, name = watch.keeper, _name(lane)
+    if keeper and (place := keeper.broken(name)):
+        return place
+    try:
+        return _train(studio, lane, settings, watch)
+    except BrokenLaneError as error:
+        _LOG.warning("%s The shard goes on with its other lanes.", error)
+        if keeper:
+            keeper.give_up(name, error.place)
+        return error.place
+
+
 def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
     inner, update = np.indices(trained.curve.reward.shape)
     return pd.DataFrame(
         {
             "agent": agent,
             **_lane_columns(lane),
-            "inner": inner.ravel().astype(np.int32),
-            "update": update.ravel().astype(np.int32),
-            **{
-                name: np.asarray(getattr(trained.curve, name), np.float64).ravel()
-                for name in ("reward", "entropy", "loss")
-            },
+            "inner": inner.ravel(),
+            "update": update.ravel(),
+            **{name: np.asarray(getattr(trained.curve, name)).ravel() for name in _CURVE_NUMBERS},
         }
-    ).astype({"agent": "str", "trial": "int32", "fold": "int32", "seed": "int32"})
+    ).astype(_CURVE_TYPES)
 
 
 def _lane_columns(lane: Lane) -> dict[str, int]:
     return {"trial": lane.trial, "fold": lane.fold, "seed": lane.seed}
+
+
+def _gate_row(agent: str, lane: Lane, bound: float, failure: str = "") -> dict[str, Any]:
+    """The row of a lane in the table `lanes`; a bound of NaN leaves the gate closed."""
+    return {
+        "agent": agent,
+        **_lane_columns(lane),
+        "gate_bound": bound,
+        "gate_open": bound > 0,
+        "failure": failure,
+    }
+
+
+def _joined(frames: Sequence[pd.DataFrame], types: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of all frames, and the columns where there is none because every lane broke down."""
+    return pd.concat([pd.DataFrame(columns=list(types)).astype(types), *frames], ignore_index=True)
 
 
 def _test_targets(lane: Lane, rows: FoldRows, panel: Panel, targets: NDArray[np.int8]) -> pd.DataFrame:
@@ -217,9 +253,7 @@ def _test_targets(lane: Lane, rows: FoldRows, panel: Panel, targets: NDArray[np.
         )
         for symbol, start, end in rows.test
     ]
-    return pd.concat(parts, ignore_index=True).astype(
-        {"trial": "int32", "fold": "int32", "seed": "int32", "symbol": "str", "row": "int64"}
-    )
+    return pd.concat(parts, ignore_index=True).astype(_TARGET_TYPES)
 
 
 def train_lanes(
@@ -234,6 +268,9 @@ def train_lanes(
 ) -> LaneResults:
     """Train lanes one after the other; each result depends on its own lane and the tables only.
 
+    A lane whose parameters or losses are not finite is given up: it has no targets and no curve, its gate is closed,
+    and the table `lanes` says where it broke down.
+
     A model is trained on each inner fold's train rows. The fold's test rows are decided by the mean of the models'
     outputs, from flat at the first test row of each symbol; the validated rows by the model that has not seen them,
     and their replayed portfolio return is what the gate judges.
@@ -247,8 +284,7 @@ def train_lanes(
         gate: settings of the gate.
         watch: who watches the lanes and keeps them; neither changes a result.
     Returns: tables `targets` (before the gate), `lanes` and `curves`.
-    Raises: TrainingError for input that cannot be trained on (before anything is compiled), and for a lane whose
-        parameters or losses are not finite.
+    Raises: TrainingError for input that cannot be trained on, before anything is compiled.
     """
     studio = Studio.open(agent, panel, folds, scalers, rules)
     checked = _checked(studio, lanes)
@@ -256,25 +292,28 @@ def train_lanes(
         if not studio.folds[lane.fold].test:
             raise TrainingError(f"{_name(lane)}: fold {lane.fold} has no test rows; a lane needs a walk-forward fold.")
     by_fold: dict[int, list[tuple[Lane, NDArray[np.int8]]]] = defaultdict(list)
-    curves = []
+    curves, gates = [], []
     for lane, settings in checked:
-        program, jobs, trained = _train(studio, lane, settings, watch)
+        outcome = _attempt(studio, lane, settings, watch)
+        if isinstance(outcome, str):
+            gates.append(_gate_row(agent, lane, np.nan, failure=outcome))
+            continue
+        program, jobs, trained = outcome
         actors = jax.tree.map(lambda x: x[None], trained.actor)
         by_fold[lane.fold].append((lane, studio.decide(program, studio.folds[lane.fold], actors, jobs)))
         curves.append(_curves(agent, lane, trained))
-    targets, gates = [], []
+    targets = []
     for fold, decided in sorted(by_fold.items()):
         rows = studio.folds[fold]
         bounds = studio.gate_bounds(rows, np.stack([chosen for _, chosen in decided], axis=-1), gate)
         for (lane, chosen), bound in zip(decided, bounds, strict=True):
             targets.append(_test_targets(lane, rows, panel, chosen))
-            gates.append({"agent": agent, **_lane_columns(lane), "gate_bound": bound, "gate_open": bound > 0})
-    lanes_frame = pd.DataFrame(gates).astype({"agent": "str", "trial": "int32", "fold": "int32", "seed": "int32"})
+            gates.append(_gate_row(agent, lane, bound))
     keys = ["trial", "fold", "seed"]
     return LaneResults(
-        targets=pd.concat(targets).sort_values([*keys, "symbol", "row"], kind="stable", ignore_index=True),
-        lanes=lanes_frame.sort_values(keys, ignore_index=True),
-        curves=pd.concat(curves, ignore_index=True),
+        targets=_joined(targets, _TARGET_TYPES).sort_values([*keys, "symbol", "row"], kind="stable", ignore_index=True),
+        lanes=pd.DataFrame(gates).astype(_GATE_TYPES).sort_values(keys, ignore_index=True),
+        curves=_joined(curves, _CURVE_TYPES),
     )
 
 

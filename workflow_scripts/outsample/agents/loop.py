@@ -16,7 +16,7 @@ import numpy as np
 
 from outsample.agents.registry import get_agent
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, Trained
-from outsample.errors import TrainingError
+from outsample.errors import BrokenLaneError
 
 _LOG = logging.getLogger(__name__)
 _CURVE_TYPES = (np.float32, np.float32, np.float32, np.bool_)
@@ -58,6 +58,12 @@ class Keeper(Protocol):
 
     def finish(self, lane: str, result: Any) -> None:
         """Keep what a lane gave."""
+
+    def broken(self, lane: str) -> str | None:
+        """Where a lane broke down; None where it did not."""
+
+    def give_up(self, lane: str, place: str) -> None:
+        """Keep where a lane broke down, so that it is not tried again."""
 
     def restore(self, lane: str, like: Any) -> tuple[int, Any] | None:
         """Updates done of a lane, and its (state, curve), in the form of `like`; None where nothing is kept."""
@@ -116,7 +122,7 @@ def train_models(
         keeper: where the lane goes on from, and is kept; None is nowhere.
         callbacks: called in their order.
     Returns: leaves with a leading axis [I].
-    Raises: TrainingError where parameters or losses are not finite, naming the lane, the inner fold and the update.
+    Raises: BrokenLaneError where parameters or losses are not finite, naming the lane, the inner fold and the update.
     """
     updates, length = program["updates"], chunk_length(program["updates"])
     state, inputs = _begin(program, market, numbers, hyper, jobs)
@@ -151,7 +157,8 @@ def _refuse_broken(lane: str, curve: Curve, done: int, settings: Sequence[str]) 
     if len(broken):
         inner, update = broken[np.argmin(broken[:, 1])]
         lower = " or ".join(name for name in ("learning_rate", "reward_scale") if name in settings)
-        raise TrainingError(
+        raise BrokenLaneError(
             f"{lane} broke down: parameters or losses are not finite after update {done + update} of inner fold "
-            f"{inner}; lower {lower}."
+            f"{inner}; lower {lower}.",
+            f"inner fold {inner}, update {done + update}",
         )

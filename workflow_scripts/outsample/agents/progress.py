@@ -1,7 +1,8 @@
 """Where the lanes of a shard are kept while they train, so that a killed shard goes on from its last checkpoint.
 
-One Orbax folder holds all of it: the finished lanes, their leaves stacked by lane, and the full state of the lane at
-work. It counts for the very same work only: its key is a hash of everything that the shard computes from.
+One Orbax folder holds all of it: the finished lanes, their leaves stacked by lane, where others broke down, and the
+full state of the lane at work. It counts for the very same work only: its key is a hash of everything that the shard
+computes from.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class ShardProgress:
         self._folder, self._key, self._seconds = Path(folder).absolute(), key, seconds
         self._written = time.monotonic()
         self._finished: dict[str, Leaves] = {}
+        self._broken: dict[str, str] = {}
         self._at_work: tuple[str, int, Leaves] | None = None
         if self._numbers():
             self._read()
@@ -102,6 +104,16 @@ class ShardProgress:
         if self._is_time():
             self._write()
 
+    def broken(self, lane: str) -> str | None:
+        """Where a lane broke down; None where it did not."""
+        return self._broken.get(lane)
+
+    def give_up(self, lane: str, place: str) -> None:
+        """Keep where a lane broke down; written when `finish` would be."""
+        self._broken[lane], self._at_work = place, None
+        if self._is_time():
+            self._write()
+
     def clear(self) -> None:
         """Delete the folder, when the results have been written elsewhere."""
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -121,6 +133,8 @@ class ShardProgress:
         if self._at_work is not None:
             lane, update, leaves = self._at_work
             content["at_work"] = {"lane": _text(lane), "update": np.int64(update), **_named(leaves)}
+        if self._broken:
+            content["broken"] = _text("\n".join(f"{lane}\t{place}" for lane, place in self._broken.items()))
         content["key"] = _text(self._key)
         content["sha256"] = _text(manifest_of(content)["sha256"])
         before = self._numbers()
@@ -146,6 +160,8 @@ class ShardProgress:
             for group in content["groups"].values():
                 for index, lane in enumerate(_said(group["lanes"]).split("\n")):
                     self._finished[lane] = [stacked[index] for stacked in _unnamed(group)]
+            if "broken" in content:
+                self._broken = dict(line.split("\t") for line in _said(content["broken"]).split("\n"))
             if "at_work" in content:
                 kept = content["at_work"]
                 self._at_work = (_said(kept["lane"]), int(kept["update"]), _unnamed(kept))

@@ -56,6 +56,12 @@ class _Year(NamedTuple):
     risk_free_rate: float
 
 
+class _Trials(NamedTuple):
+    returns: Array  # [T, N]
+    market: Array  # [T] buy and hold
+    broken: int  # further trials, which broke down
+
+
 _AGENT = ("agent", "portfolio")
 _Metrics = dict[tuple[str, str, str], Estimate]  # (series, symbol, metric) -> value and interval
 
@@ -73,6 +79,7 @@ def evaluate(
     risk_free_rate: float = 0.0,
     starting_equity: float = 1.0,
     actions: Sequence[float] = (-1.0, 0.0, 1.0),
+    broken_trials: int = 0,
 ) -> EvaluationResult:
     """Evaluate the agent's decisions on the vault, for each symbol and for the portfolio of their sleeves.
 
@@ -93,6 +100,7 @@ def evaluate(
         risk_free_rate: per year.
         starting_equity: of all sleeves together, currency.
         actions: the targets that the agent may ask for; the best in hindsight chooses among them.
+        broken_trials: trials of the search that broke down and have no portfolio; the verdict counts them.
     Raises: DataError where a symbol has fewer than 3 vault bars; ValueError where targets do not fit the bars.
     """
     with threadpool_limits(1, user_api="blas"):  # the last bit of a matrix product depends on the number of threads
@@ -107,6 +115,7 @@ def evaluate(
             simulated,
             starting_equity,
             actions,
+            broken_trials,
         )
 
 
@@ -121,6 +130,7 @@ def _evaluate(
     simulated: bool,
     starting_equity: float,
     actions: Sequence[float],
+    broken_trials: int,
 ) -> EvaluationResult:
     equity = starting_equity / len(bars)
     ledgers = {s: _replay(targets[s], of_symbol, rules, equity, settings) for s, of_symbol in bars.items()}
@@ -135,7 +145,8 @@ def _evaluate(
         asked, bars, rules, equity, settings.random_agents, settings.seed, year.periods, year.risk_free_rate
     )
     metrics = _metrics(ledgers, portfolio, trips, year, settings)
-    verdict = _verdict(portfolio, activities, asked, metrics, drawn, portfolios, year, settings, look, simulated)
+    trials = _Trials(*trial_returns(portfolios), broken_trials)
+    verdict = _verdict(portfolio, activities, asked, metrics, drawn, trials, year, settings, look, simulated)
     for symbol, best in hindsight_returns(bars, rules, actions).items():  # after the verdict, which must not know it
         metrics[HINDSIGHT, symbol, "total_return"] = Estimate(best, *UNKNOWN)
     return EvaluationResult(
@@ -310,16 +321,15 @@ def _verdict(
     asked: Mapping[str, Array],
     metrics: _Metrics,
     drawn: pd.DataFrame,
-    portfolios: pd.DataFrame,
+    trials: _Trials,
     year: _Year,
     settings: Evaluation,
     look: int,
     simulated: bool,
 ) -> dict[str, Any]:
-    trials, trials_market = trial_returns(portfolios)
     vault = portfolio.net_return[:, SERIES.index("agent")]
     market = portfolio.net_return[:, SERIES.index("buy_and_hold")]
-    tests = run_tests(trials, trials_market, vault, market, settings.resamples, settings.seed)
+    tests = run_tests(trials.returns, trials.market, vault, market, settings.resamples, settings.seed, trials.broken)
     of_agent = {name: found for (series, symbol, name), found in metrics.items() if (series, symbol) == _AGENT}
     exposures = {name: of_agent[name].value for name in ("exposure", "net_exposure")}
     findings = Findings(
@@ -343,7 +353,7 @@ def _verdict(
                 of_agent["total_return"].value, drawn["total_return"].to_numpy()
             ),
             "random_agents_below_sharpe": percentile(of_agent["sharpe"].value, drawn["sharpe"].to_numpy()),
-            **_sharpe_theory(vault, trials, tests),
+            **_sharpe_theory(vault, trials.returns, tests),
         },
     )
     return findings.document(title_of(findings), sentences_of(findings))

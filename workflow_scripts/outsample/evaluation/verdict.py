@@ -51,7 +51,7 @@ class SkillTests:
 
     out_of_fold_bars: int
     vault_bars: int
-    trials: int
+    trials: int  # those that broke down counted
     p_trials_hedged: float  # SPA, hedged returns of all trials, out of fold
     p_vault_alpha: float  # the agent on the vault
     p_trials_raw: float  # SPA, raw returns of all trials, out of fold
@@ -73,7 +73,13 @@ class SkillTests:
 
 
 def run_tests(
-    trials: Array, trials_benchmark: Array, vault: Array, vault_benchmark: Array, resamples: int, seed: int
+    trials: Array,
+    trials_benchmark: Array,
+    vault: Array,
+    vault_benchmark: Array,
+    resamples: int,
+    seed: int,
+    broken_trials: int = 0,
 ) -> SkillTests:
     """The tests of one study; the block length is 10 bars for SPA and that of Politis and White (2004) on the vault.
 
@@ -84,12 +90,13 @@ def run_tests(
         vault_benchmark: [V] buy and hold there.
         resamples: number of stationary-bootstrap resamples.
         seed: seed of the resamples.
+        broken_trials: trials of the search that broke down and have no returns; they are counted all the same.
     """
     hedged, _ = hedge(vault, vault_benchmark)
     return SkillTests(
         out_of_fold_bars=len(trials),
         vault_bars=len(vault),
-        trials=trials.shape[1],
+        trials=trials.shape[1] + broken_trials,
         p_trials_hedged=superior_predictive_ability(hedge(trials, trials_benchmark)[0], BLOCK, seed, resamples),
         p_vault_alpha=alpha_p_value(vault, vault_benchmark, politis_white_block_length(hedged), seed, resamples),
         p_trials_raw=superior_predictive_ability(trials, BLOCK, seed, resamples),

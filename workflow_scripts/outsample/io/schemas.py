@@ -73,23 +73,29 @@ TABLES: dict[str, TableSchema] = {
         {"kind": "string", "name": "string", "cut": "timestamp[us]", "rows": "int64", "changed": "int64"},
         ("kind", "name", "cut"),
     ),
-    # Out-of-fold targets of each lane, before its gate. row counts within the symbol's development rows.
+    # Out-of-fold targets of each lane, before its gate; none of a lane that broke down. row counts within the symbol's
+    # development rows.
     "targets": TableSchema(
         _LANE | {"symbol": "string", "row": "int64", "target": "float64"}, ("trial", "fold", "seed", "symbol", "row")
     ),
     # One row a lane: the gate's bound (quantile of the bootstrapped mean validated return per bar) and its outcome.
+    # failure: where parameters or losses ceased to be finite, "inner fold 1, update 37"; empty where they never did. A
+    # lane that broke down has no bound, and its gate is closed.
     "lanes": TableSchema(
-        {"agent": "string"} | _LANE | {"gate_bound": "float64", "gate_open": "bool"}, ("agent", "trial", "fold", "seed")
+        {"agent": "string"} | _LANE | {"gate_bound": "float64", "gate_open": "bool", "failure": "string"},
+        ("agent", "trial", "fold", "seed"),
+        frozenset({"gate_bound"}),
     ),
     # Learning curves: mean net reward per bar (log return, of the policy that acts in training; of DQN's greedy one),
-    # entropy (nats; 0 of a greedy policy) and loss of each update.
+    # entropy (nats; 0 of a greedy policy) and loss of each update; none of a lane that broke down.
     "curves": TableSchema(
         {"agent": "string"}
         | _LANE
         | {"inner": "int32", "update": "int32", "reward": "float64", "entropy": "float64", "loss": "float64"},
         ("agent", "trial", "fold", "seed", "inner", "update"),
     ),
-    # The trial matrix of one agent and round: float64 replay of every lane's targets, each fold from flat to flat.
+    # The trial matrix of one agent and round: float64 replay of every lane's targets, each fold from flat to flat. A
+    # trial of which a lane broke down stands neither here nor in the portfolios.
     # position: fraction of the sleeve's equity at the close; returns and cost: fractions of the equity one bar ago.
     "matrix": TableSchema(
         {
@@ -114,7 +120,8 @@ TABLES: dict[str, TableSchema] = {
         | {"date": "timestamp[us]", "net_return": "float64", "cost": "float64", "buy_and_hold_return": "float64"},
         ("agent", "trial", "fold", "seed", "date"),
     ),
-    # Metrics of each lane's out-of-fold portfolio on one fold; null where undefined.
+    # Metrics of each lane's out-of-fold portfolio on one fold; null where undefined, which the total return is only in
+    # a trial of which a lane broke down.
     "scores": TableSchema(
         {"agent": "string"} | _LANE | {"metric": "string", "value": "float64"},
         ("agent", "trial", "fold", "seed", "metric"),

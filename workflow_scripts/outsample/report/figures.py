@@ -23,6 +23,7 @@ from outsample.report.charts import (
 )
 from outsample.report.inputs import Tables, day, days
 from outsample.report.markup import Fragment, escape, hundredths, join, percent
+from outsample.selection.arms import broken_trials
 
 VAULT = "vault"  # group of the figures over the vault's bars: they share their zoom
 
@@ -178,8 +179,13 @@ def fold_time_line(tables: Tables) -> Fragment:
 
 
 def trial_scores(tables: Tables) -> Fragment:
-    """Out-of-fold Sharpe ratio of every lane, by trial; trials of several agents stand side by side, by name."""
+    """Out-of-fold Sharpe ratio of every lane, by trial; trials of several agents stand side by side, by name.
+
+    Trials that broke down have none.
+    """
     rows = tables.scores[tables.scores["metric"] == "sharpe"].sort_values(["agent", "trial", "fold", "seed"])
+    broken = broken_trials(tables.scores)
+    rows = rows[[key not in broken for key in zip(rows["agent"], rows["trial"], strict=True)]]
     if rows["agent"].nunique() > 1:
         rows = rows.assign(trial=rows["agent"] + " " + rows["trial"].astype(str))
     undefined = int(rows["value"].isna().sum())
@@ -206,6 +212,7 @@ def trial_scores(tables: Tables) -> Fragment:
     caption = (
         f"Out-of-fold Sharpe ratio of each of the {len(rows)} lanes (trial, fold, seed), net of costs. {undefined} of "
         "them are undefined (they never traded) and have no mark. Lanes are scored before their gate."
+        + (" Trials that broke down are left out." if broken else "")
     )
     return show(figure, "trials", caption, caption, 320)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ from outsample.report.markup import (
     interval,
     join,
     number,
+    paragraphs,
     percent,
     table,
     unbroken,
@@ -196,7 +198,10 @@ def _parameter(value: Any) -> Content:
 
 
 def trials(tables: Tables) -> Fragment:
-    """Every trial, best first: its score by the chosen arm, how often its gate opened, and what was searched."""
+    """Every trial, best first: its score by the chosen arm, how often its gate opened, and what was searched.
+
+    One sentence below says which trials broke down, if any did.
+    """
     suggested = {
         (document["agent"], trial["trial"]): (document["round"], trial)
         for document in tables.suggestions
@@ -207,19 +212,36 @@ def trials(tables: Tables) -> Fragment:
         for name, value in trial["params"].items():
             given.setdefault((name, agent), set()).add(repr(value))
     varied = sorted({name for (name, _), values in given.items() if len(values) > 1})
-    opened = tables.lanes.groupby(["agent", "trial"])["gate_open"].agg(["sum", "size"])
+    lanes = tables.lanes.assign(broken=tables.lanes["failure"] != "").groupby(["agent", "trial"])
+    found = lanes.agg(opened=("gate_open", "sum"), broken=("broken", "sum"), lanes=("gate_open", "size"))
     rows: list[list[Content]] = []
     for place, ranked in enumerate(tables.selection["ranking"], start=1):
         round_, trial = suggested[(ranked["agent"], ranked["trial"])]
-        gate = opened.loc[(ranked["agent"], ranked["trial"])]
+        of_trial = found.loc[(ranked["agent"], ranked["trial"])]
         name = f"{ranked['agent']} {ranked['trial']}" + (" (chosen)" if _is_chosen(tables, ranked) else "")
         values = [_parameter(trial["params"].get(parameter, "")) for parameter in varied]
-        gates = f"{int(gate['sum'])} of {int(gate['size'])}"
+        gates = "broke down" if of_trial["broken"] else f"{of_trial['opened']} of {of_trial['lanes']}"
         rows.append(
             [name, number(place, 0), number(ranked["score"]), gates, number(round_, 0), str(trial["origin"]), *values]
         )
     headers = ["trial", "rank", f"score ({tables.selection['arm']})", "gates open", "round", "origin", *varied]
-    return table("trials", headers, rows, "Trials, best first")
+    broken = found[found["broken"] > 0]
+    params = {key: suggested[key][1]["params"] for key in broken.index}
+    told = [_breakdowns(params, int(broken["broken"].sum()), len(tables.lanes))] if params else []
+    return join(table("trials", headers, rows, "Trials, best first"), paragraphs(told))
+
+
+def _breakdowns(params: Mapping[tuple[str, int], Mapping[str, Any]], broken: int, lanes: int) -> str:
+    """How many lanes broke down, of which trials, by (agent, trial) -> parameters, and what to lower."""
+    names = [f"{agent} {trial}" for agent, trial in sorted(params)]
+    lower = " or ".join(
+        name for name in ("learning_rate", "reward_scale") if any(name in given for given in params.values())
+    )
+    which = f"trial {names[0]}" if len(names) == 1 else f"trials {', '.join(names[:-1])} and {names[-1]}"
+    return (
+        f"{broken} of {lanes} lanes broke down (parameters or losses ceased to be finite), of {which}: lower {lower} "
+        "there; a trial that broke down has no score and is never chosen, but counts among the trials."
+    )
 
 
 def _is_chosen(tables: Tables, ranked: dict[str, Any]) -> bool:

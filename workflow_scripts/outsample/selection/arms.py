@@ -20,7 +20,8 @@ def select(arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], 
     The score of a trial is the mean over folds of the mean over seeds of the score of one out-of-fold portfolio:
     its Sharpe ratio (`sharpe_only`), or the weighted sum of Sharpe ratio, profit over starting equity, win rate and
     maximum drawdown (`multi_metric`). An undefined part (a portfolio that stayed flat) counts as 0, but a trial whose
-    Sharpe ratio is undefined on every fold and seed has no score and ranks last. Ties go to the agent that is first
+    Sharpe ratio is undefined on every fold and seed has no score and ranks behind. A trial of which a lane broke down
+    has no score, ranks last and is never chosen. Ties go to the agent that is first
     by name, then to the lowest trial number.
 
     Args:
@@ -31,7 +32,7 @@ def select(arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], 
     Returns: document "selection".
     Raises:
         ValueError: unknown arm.
-        TrainingError: a trial without scores, or none at all.
+        TrainingError: a trial without scores, none at all, or none that has not broken down.
     Reference: the weights are those of the original study.
     """
     if arm not in ARMS:
@@ -44,8 +45,17 @@ def select(arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], 
     if without:
         agent, trial = without[0]
         raise TrainingError(f"Trial {trial} of {agent} has no scores: delete its scores file and run again.")
-    ranked = sorted(params, key=lambda key: (-means[key] if math.isfinite(means[key]) else math.inf, key))
+    broken = broken_trials(scores)
+    ranked = sorted(
+        params, key=lambda key: (key in broken, -means[key] if math.isfinite(means[key]) else math.inf, key)
+    )
     best = ranked[0]
+    if best in broken:
+        raise TrainingError(
+            f"Every trial broke down ({len(ranked)} of {len(ranked)} have a lane whose parameters or losses are not "
+            f"finite), so there is none to choose: lower learning_rate or reward_scale in agents.{best[0]} and in "
+            f"search.space.{best[0]}."
+        )
     return {
         "arm": arm,
         "agent": best[0],
@@ -74,6 +84,15 @@ def trial_scores(arm: str, scores: pd.DataFrame, weights: MultiMetric) -> pd.Ser
         )
     folds = lane.groupby(level=["agent", "trial", "fold"]).mean()
     return folds.groupby(level=["agent", "trial"]).mean().where(defined)
+
+
+def broken_trials(scores: pd.DataFrame) -> set[tuple[str, int]]:
+    """(agent, trial) of every trial of which a lane broke down: alone among all scores their total return is undefined.
+
+    Args: scores: table "scores".
+    """
+    broken = scores[(scores["metric"] == "total_return") & scores["value"].isna()]
+    return {(str(agent), int(trial)) for agent, trial in zip(broken["agent"], broken["trial"], strict=True)}
 
 
 def _number(value: float) -> float | None:

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from outsample.errors import SchemaError
 from outsample.market.accounting import Ledger, MarketRules, fill_prices, simulate
-from outsample.market.metrics import compute_metrics
+from outsample.market.metrics import METRICS, compute_metrics
 from outsample.market.panel import Panel
 from outsample.market.portfolio import Portfolio, portfolio_equity
 from outsample.market.trades import round_trips
 
 _LANE = ["trial", "fold", "seed"]
+_NUMBERS = ("target", "position", "gross_return", "cost", "net_return", "buy_and_hold_return", "value")
+_TYPES = dict.fromkeys(_LANE, "int32") | dict.fromkeys(_NUMBERS, "float64") | {"date": "datetime64[us]"}
+_MATRIX = ["symbol", "agent", *_LANE, "date", "target", "position", "gross_return", "cost", "net_return"]
+_PORTFOLIOS = ["agent", *_LANE, "date", "net_return", "cost", "buy_and_hold_return"]
+_SCORES = ["agent", *_LANE, "metric", "value"]
 
 
 class Accounts(NamedTuple):
@@ -46,12 +51,16 @@ def account(
     periods_per_year: float,
     risk_free_rate: float = 0.0,
     starting_equity: float = 1.0,
+    lanes: pd.DataFrame | None = None,
 ) -> Accounts:
     """Replay out-of-fold targets: one sleeve of 1/M of the starting equity for each of the panel's M symbols.
 
     A target of the close of row t is filled at row t+1 of its symbol; the last test rows of a fold close the position,
     so that no fold owes anything to the next. A symbol without rows in a fold stays in cash there. Buy and hold of
     the same sleeves runs through the same market on the same rows.
+
+    A trial of which a lane broke down is accounted on no fold, since trials are compared over all folds and seeds: it
+    is left out of the matrix and the portfolios, and every score of its lanes is undefined.
 
     Args:
         targets: table "targets": ungated, of one agent; in each fold all lanes have the same rows of a symbol.
@@ -61,9 +70,14 @@ def account(
         periods_per_year: bars a year.
         risk_free_rate: per year.
         starting_equity: of all sleeves together, currency; with whole shares it must be the experiment's.
+        lanes: table "lanes" of the same lanes, which says what broke down; None where nothing did.
     Returns: tables "matrix", "portfolios" and "scores" (every metric of `market.metrics` for each trial, fold, seed).
     Raises: SchemaError where the lanes of a fold differ in their rows, rows have gaps, or are not in the panel.
     """
+    broken = _broken_scores(lanes, agent) if lanes is not None else _empty(_SCORES)
+    targets = targets[~targets["trial"].isin(broken["trial"])]
+    if targets.empty and len(broken):
+        return Accounts(_empty(_MATRIX), _empty(_PORTFOLIOS), broken)
     strange = sorted(set(targets["symbol"]) - set(panel.symbols))
     if strange or targets.empty:
         what = f"holds {strange[0]}, of which there are no bars" if strange else "is empty"
@@ -83,7 +97,19 @@ def account(
             )
         )
     matrix, portfolios, scores = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
-    return Accounts(matrix, portfolios, scores)
+    return Accounts(matrix, portfolios, pd.concat([scores, broken], ignore_index=True))
+
+
+def _broken_scores(lanes: pd.DataFrame, agent: str) -> pd.DataFrame:
+    """Every metric, undefined, of all lanes of the trials of which one broke down."""
+    of_broken = lanes["trial"].isin(lanes.loc[lanes["failure"] != "", "trial"])
+    rows = lanes.loc[of_broken, _LANE].merge(pd.DataFrame({"metric": list(METRICS)}), how="cross")
+    return rows.assign(agent=agent, value=np.nan)[_SCORES]
+
+
+def _empty(columns: list[str]) -> pd.DataFrame:
+    """A table without rows, whose columns have their types."""
+    return pd.DataFrame({name: pd.Series(dtype=_TYPES.get(name, "str")) for name in columns})
 
 
 def _replay(
