@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from outsample.agents.network import Head, Params, row_outputs
+from outsample.agents.network import Head, Params, initial_params, row_outputs
 from outsample.agents.rollout import Rollout, SegmentBars, roll_out, segment_bars
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, optimiser_of
 
@@ -41,7 +41,7 @@ class Hyper(Protocol):
 
 
 class Batch(NamedTuple):
-    """Decisions to learn from: n rows, each met in R passes."""
+    """Decisions to learn from: n rows, each met in R passes; of a recurrent torso, [L, G] for n, whole segments."""
 
     features: jax.Array  # [n, F]
     position: jax.Array  # [n, R] index
@@ -171,19 +171,18 @@ def _heads(program: Program) -> tuple[Head, Head]:
 
 
 def _initial(program: Program, n_features: int, key: jax.Array) -> dict[str, Params]:
-    features, position = jnp.zeros(n_features), jnp.array(0)
     actor, critic = _heads(program)
     key_actor, key_critic = jax.random.split(key)
     return {
-        "actor": actor.init(key_actor, features, position)["params"],
-        "critic": critic.init(key_critic, features, position)["params"],
+        "actor": initial_params(actor, n_features, key_actor),
+        "critic": initial_params(critic, n_features, key_critic),
     }
 
 
 def _collect(
     program: Program, numbers: RuleNumbers, hyper: Hyper, bars: SegmentBars, params: dict[str, Params], key: jax.Array
 ) -> tuple[Batch, jax.Array]:
-    """Roll out the policy and prepare its decisions, rows in the order of time; also the mean log return per bar."""
+    """Roll out the policy and prepare its decisions, in the order of time; also the mean log return per bar."""
     actor, critic = _heads(program)
     logits = row_outputs(actor, params["actor"], bars.features[:-1])[:, :, None] + params["actor"]["table"]
     log_policy = jax.nn.log_softmax(logits)  # [L, G, P, A]
@@ -212,8 +211,10 @@ def _collect(
         value_target=estimate + value,
         weight=rollout.valid.astype(jnp.float32),
     )
-    rows = batch.features.shape[0] * batch.features.shape[1]
-    return jax.tree.map(lambda x: x.reshape(rows, x.shape[-1]), batch), mean(rollout.log_return)
+    if not actor.recurrent:
+        rows = batch.features.shape[0] * batch.features.shape[1]
+        batch = jax.tree.map(lambda x: x.reshape(rows, x.shape[-1]), batch)
+    return batch, mean(rollout.log_return)
 
 
 def _acted(log_policy: jax.Array, rollout: Rollout) -> jax.Array:
@@ -234,13 +235,14 @@ def _learn(
 ) -> tuple[dict[str, Params], optax.OptState, jax.Array, jax.Array]:
     """The gradient steps of one update; also the loss and the entropy of each.
 
-    Minibatches are slices of an affine permutation of the rows, i -> (a i + b) mod n, which costs no sort.
+    Minibatches are slices of an affine permutation of the rows, i -> (a i + b) mod n, which costs no sort; of a
+    recurrent torso, of the segments, each of which is learnt from as a whole.
     """
     actor, critic = _heads(program)
 
     def objective(params: dict[str, Params], part: Batch) -> tuple[jax.Array, jax.Array]:
         held = jax.nn.one_hot(part.position, len(program.actions))  # a product is faster than a gather's gradient
-        logits = row_outputs(actor, params["actor"], part.features)[:, None] + held @ params["actor"]["table"]
+        logits = row_outputs(actor, params["actor"], part.features)[..., None, :] + held @ params["actor"]["table"]
         value = row_outputs(critic, params["critic"], part.features) + (held @ params["critic"]["table"])[..., 0]
         return loss(jax.nn.log_softmax(logits), value, part, clip, hyper.entropy)
 
@@ -253,15 +255,16 @@ def _learn(
     if clip is None:
         (params, moments), (losses, entropies) = step((params, moments), batch)
         return params, moments, losses, entropies
-    rows, epochs, minibatches = batch.features.shape[0], program["epochs"], program["minibatches"]
+    axis = 1 if actor.recurrent else 0
+    rows, epochs, minibatches = batch.features.shape[axis], program["epochs"], program["minibatches"]
     size = rows // minibatches
     key_order, key_offset = jax.random.split(key)
     order = _affine_order(key_order, rows, size)
-    shuffled = jax.tree.map(lambda x: x[order], batch)
+    shuffled = jax.tree.map(lambda x: x[(slice(None),) * axis + (order,)], batch)
     offsets = jax.random.randint(key_offset, (epochs, 1), 0, rows) + size * jnp.arange(minibatches)
 
     def of_slice(state: tuple[dict[str, Params], optax.OptState], offset: jax.Array):  # type: ignore[no-untyped-def]
-        return step(state, jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, size), shuffled))
+        return step(state, jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, size, axis), shuffled))
 
     (params, moments), (losses, entropies) = jax.lax.scan(of_slice, (params, moments), offsets.reshape(-1) % rows)
     return params, moments, losses, entropies

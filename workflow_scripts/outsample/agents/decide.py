@@ -26,6 +26,8 @@ def decide_rows(
     Rows of inner fold i are decided by the mean of the models of inner fold i over the seeds; rows owned by I, by the
     mean of all models. The mean is that of the centred logits (see `centred`).
 
+    A memory is 0 at every reset as well.
+
     Args:
         features: [N, F] raw.
         actors: parameters with leading axes [S, I].
@@ -39,7 +41,7 @@ def decide_rows(
     def of_seed(seed: Params) -> tuple[jax.Array, jax.Array]:
         def of_inner(model: tuple[Params, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             actor, middle, width = model
-            rows = row_outputs(head, actor, (features - middle) / width)
+            rows = row_outputs(head, actor, (features - middle) / width, reset)
             return centred(rows), centred(actor["table"])
 
         return jax.lax.map(of_inner, (seed, center, scale))

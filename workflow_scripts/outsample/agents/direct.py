@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from outsample.agents.network import Params, row_outputs
+from outsample.agents.network import Params, initial_params, row_outputs
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars, segment_bars
 from outsample.agents.training import (
     Curve,
@@ -121,8 +121,7 @@ class State(NamedTuple):
 
 def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> tuple[State, None]:
     """The first state; chance enters by the first weights of the torso only."""
-    features = jnp.zeros(market.features.shape[-1])
-    params = program.head(len(program.actions)).init(job_key(job), features, jnp.array(0))["params"]
+    params = initial_params(program.head(len(program.actions)), market.features.shape[-1], job_key(job))
     return State(params, optimiser_of(hyper).init(params)), None
 
 

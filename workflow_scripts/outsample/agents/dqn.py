@@ -10,6 +10,7 @@ fresh data (see docs/training.md).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from outsample.agents import replay
-from outsample.agents.network import Head, Params, row_outputs
+from outsample.agents.network import Head, Params, initial_params, row_outputs
 from outsample.agents.rollout import SegmentBars, pair_returns, segment_bars
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, optimiser_of
 from outsample.config.agents import Dqn
@@ -153,7 +154,7 @@ def begin(
     """The first state, and the draws of each update."""
     key_init, key_draw = jax.random.split(job_key(job))
     head = _head(program, extra=int(program["dueling"]))
-    params = head.init(key_init, jnp.zeros(market.features.shape[-1]), jnp.array(0))["params"]
+    params = initial_params(head, market.features.shape[-1], key_init)
     past, draws = (_sampled_draws if program["pairs"] == "sampled" else _bar_draws)(program, job, key_draw)
     return State(Network(params, params, optimiser_of(hyper).init(params)), past), draws
 
@@ -163,9 +164,10 @@ def updater(
 ) -> Callable[[State, tuple[jax.Array, ...]], tuple[State, Curve]]:
     """The update: `steps` steps of AdamW, each on `batch` bars or decisions.
 
-    All pairs: of bars drawn with replacement. Sampled: one walker in each segment first takes `steps` decisions, which
-    replace the oldest of `replay`; then the batches are drawn from those. The slow copy follows by target_rate of the
-    way in each step (Polyak averaging). The curve is that of the greedy policy before the update.
+    All pairs: of bars, or for a recurrent torso of whole segments, drawn with replacement. Sampled: one walker in each
+    segment first takes `steps` decisions, which replace the oldest of `replay`; then the batches are drawn from those.
+    The slow copy follows by target_rate of the way in each step (Polyak averaging). The curve is that of the greedy
+    policy before the update.
 
     Args: as in `outsample.agents.training.train`.
     """
@@ -181,7 +183,7 @@ def updater(
         greedy = _greedy(program, bars, merged(network.params, program["dueling"]))
         reward = _greedy_return(program, hyper, bars, outcomes, greedy)
         if past is None:
-            batches = Batch(draw[0], jnp.ones((*draw[0].shape, *outcomes.reward.shape[1:])), None)
+            batches = Batch(draw[0], _pair_weights(program, outcomes, draw[0]), None)
             network, (losses, _) = jax.lax.scan(step, network, batches)
         else:
             past, place, batches = _recall(program, hyper, outcomes, job, past, greedy, *draw)
@@ -218,11 +220,26 @@ def _outcomes(program: Program, numbers: RuleNumbers, hyper: Hyper, bars: Segmen
 
 
 def _bar_draws(program: Program, job: Job, key: jax.Array) -> tuple[None, tuple[jax.Array, ...]]:
-    """Rows [updates, steps, batch] of all pairs; there is nothing to remember."""
+    """Rows [updates, steps, batch] of all pairs; there is nothing to remember.
+
+    For a recurrent torso they are those of whole segments, in the order of [time, segment] in each batch.
+    """
+    length, segments, batches = program["segment"], len(job.length), (program["updates"], program["steps"])
+    if _head(program).recurrent:
+        first = jax.random.randint(key, (*batches, 1, max(program["batch"] // length, 1)), 0, segments)
+        return None, ((first + segments * jnp.arange(length)[:, None]).reshape(*batches, -1),)
     left = _left(program, job).reshape(-1)
     usable = jnp.nonzero(left > 0, size=len(left), fill_value=0)[0]
-    shape = (program["updates"], program["steps"], program["batch"])
+    shape = (*batches, program["batch"])
     return None, (usable[jax.random.randint(key, shape, 0, (left > 0).sum())],)
+
+
+def _pair_weights(program: Program, outcomes: Outcomes, row: jax.Array) -> jax.Array:
+    """Weights of all pairs at rows of any shape: 1, but 0 beyond the end of a segment, which only a whole one has."""
+    shape = (*row.shape, *outcomes.reward.shape[1:])
+    if not _head(program).recurrent:
+        return jnp.ones(shape)
+    return jnp.broadcast_to(outcomes.left[row][..., None, None] > 0, shape).astype(jnp.float32)
 
 
 def _sampled_draws(program: Program, job: Job, key: jax.Array) -> tuple[Past, tuple[jax.Array, ...]]:
@@ -274,29 +291,29 @@ def _learn(
     batch: Batch,
 ) -> tuple[Network, tuple[jax.Array, jax.Array | None]]:
     """One step of AdamW; also its loss and, where priorities ask for it, the error Q - y of each decision [B]."""
-    head, n_step, segments = _head(program), program["n_step"], len(outcomes.features) - len(outcomes.left)
+    n_step, segments = program["n_step"], _segments(outcomes)
     ahead = batch.row + segments * jnp.arange(n_step + 1)[:, None]  # [n + 1, B]
     # Rows beyond the end of a segment are never asked for their value; they only must not leave the array.
-    features = outcomes.features[jnp.minimum(ahead, len(outcomes.features) - 1)]
     now = jnp.minimum(ahead[:-1], len(outcomes.left) - 1)
+    seen, outputs = _reader(program, outcomes, ahead)
 
-    def values(params: Params, features: jax.Array) -> jax.Array:
+    def values(params: Params, seen: jax.Array) -> jax.Array:
         plain = merged(params, program["dueling"])
-        return row_outputs(head, plain, features)[..., None, :] + plain["table"]
+        return outputs(plain, seen)[..., None, :] + plain["table"]
 
     targets = td_targets(
         outcomes.reward[now],
         outcomes.terminated[now],
         outcomes.left[batch.row] <= jnp.arange(1, n_step + 1)[:, None],
-        values(network.params, features[1:]),
-        values(network.slow, features[1:]),
+        values(network.params, seen[1:]),
+        values(network.slow, seen[1:]),
         hyper.discount,
         program["double"],
         batch.path,
     )
 
     def objective(params: Params) -> tuple[jax.Array, jax.Array]:
-        found = values(params, features[0])
+        found = values(params, seen[0])
         return loss(found, targets, batch.weight), found - targets
 
     (found, error), gradient = jax.value_and_grad(objective, has_aux=True)(network.params)
@@ -305,6 +322,32 @@ def _learn(
     slow = jax.tree.map(lambda s, p: s + hyper.target_rate * (p - s), network.slow, params)
     of_decision = jnp.where(batch.weight > 0, error, 0.0).sum((-2, -1)) if program["prioritised"] else None
     return Network(params, slow, moments), (found, of_decision)
+
+
+def _segments(outcomes: Outcomes) -> int:
+    """Segments G."""
+    return len(outcomes.features) - len(outcomes.left)
+
+
+def _reader(
+    program: Program, outcomes: Outcomes, ahead: jax.Array
+) -> tuple[jax.Array, Callable[[Params, jax.Array], jax.Array]]:
+    """What rows ahead [n + 1, B] of a batch are read by, and the function of it that gives their outputs.
+
+    It is their features; of a recurrent torso, which reads whole segments, their places [time, segment] in those.
+    """
+    head = _head(program)
+    if not head.recurrent:
+        return outcomes.features[jnp.minimum(ahead, len(outcomes.features) - 1)], partial(row_outputs, head)
+    length, segments = program["segment"], _segments(outcomes)
+    count = ahead.shape[1] // length
+    whole = outcomes.features.reshape(length + 1, segments, -1)[:, ahead[0, :count]]  # [L + 1, count, F]
+
+    def outputs(params: Params, place: jax.Array) -> jax.Array:
+        rows = row_outputs(head, params, whole)
+        return rows.reshape(-1, rows.shape[-1])[place]
+
+    return jnp.minimum(ahead // segments, length) * count + jnp.arange(ahead.shape[1]) % count, outputs
 
 
 def _greedy(program: Program, bars: SegmentBars, plain: Params) -> jax.Array:

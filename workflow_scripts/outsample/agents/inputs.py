@@ -146,6 +146,16 @@ def check_span(rows: FoldRows, segment: int) -> None:
             )
 
 
+def check_minibatches(settings: Mapping[str, Any], segments: int, where: str) -> None:
+    """Raises TrainingError where a memory would learn from more minibatches of whole segments than there are."""
+    minibatches = settings.get("minibatches", 1)
+    if settings["torso"] == "gru" and minibatches > segments:
+        raise TrainingError(
+            f"{where} asks for {minibatches} minibatches, but the train span has {segments} segments, which a gru "
+            f"learns from as a whole; ask for at most {segments}, or for shorter segments."
+        )
+
+
 def checked_settings(block: type[BaseModel], params: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The settings of an agent, checked against its block.
 

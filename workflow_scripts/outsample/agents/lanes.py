@@ -23,7 +23,15 @@ from numpy.typing import NDArray
 
 from outsample.agents.decide import decide_rows
 from outsample.agents.gate import gate_bound, validated_returns
-from outsample.agents.inputs import FoldRows, check_features, check_span, checked_settings, fold_rows, scaler_arrays
+from outsample.agents.inputs import (
+    FoldRows,
+    check_features,
+    check_minibatches,
+    check_span,
+    checked_settings,
+    fold_rows,
+    scaler_arrays,
+)
 from outsample.agents.loop import Callback, Keeper, train_models
 from outsample.agents.network import Params
 from outsample.agents.policy import FinalPolicy
@@ -119,10 +127,14 @@ class Studio:
             raise TrainingError(f"{where} asks for fold {fold}, which the folds table does not have.")
         return self.folds[fold]
 
+    def segments(self, segment: int) -> int:
+        """Segments of every job: as many as the largest train span of the table needs."""
+        return max(segments_needed(blocks, segment) for fold in self.folds.values() for blocks in fold.train)
+
     def jobs(self, lane: Lane, segment: int) -> Job:
         """The jobs of a lane's inner folds, stacked [I]."""
         rows = self.rows_of(lane.fold, _name(lane))
-        count = max(segments_needed(blocks, segment) for fold in self.folds.values() for blocks in fold.train)
+        count = self.segments(segment)
         tiles = [tile(blocks, segment, count) for blocks in rows.train]
         center, scale = scaler_arrays(self.scalers, lane.fold, self.panel.feature_names)
         inner = np.arange(rows.inner_folds, dtype=np.int32)
@@ -168,6 +180,7 @@ def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, dict[str
         rows = studio.rows_of(lane.fold, _name(lane))
         rows.owners(len(studio.panel.dates))
         check_span(rows, settings["segment"])
+        check_minibatches(settings, studio.segments(settings["segment"]), _name(lane))
         scaler_arrays(studio.scalers, lane.fold, studio.panel.feature_names)
         if not 0 <= lane.seed < 2**32:
             raise TrainingError(f"{_name(lane)}: a seed must be in 0 .. 4294967295.")

@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 Params = dict[str, Any]
+_GATES = 3
 
 
 class Affine(nn.Module):
@@ -24,34 +26,106 @@ class Affine(nn.Module):
         return outputs
 
 
+def _orthogonal_gates(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """An orthogonal matrix for each gate, side by side [U, 3 U]."""
+    units = shape[0]
+    orthogonal = nn.initializers.orthogonal()
+    return jnp.concatenate([orthogonal(part, (units, units)) for part in jax.random.split(key, _GATES)], axis=-1)
+
+
+class Gru(nn.Module):
+    """A gated recurrent unit: the memory m_t [U] of the features x_1 .. x_t, from m_0 = 0.
+
+        r = sigmoid(x_t W_r + b_r + m_(t-1) U_r)              how much of the memory the candidate sees
+        z = sigmoid(x_t W_z + b_z + m_(t-1) U_z)              how much of the memory stays
+        c = tanh(x_t W_c + b_c + r * (m_(t-1) U_c + d))       the candidate
+        m_t = (1 - z) * c + z * m_(t-1)
+
+    The three gates stand side by side in that order. As `flax.linen.GRUCell`, written by products that jax2onnx can
+    map over models.
+    Reference: Cho et al. (2014), Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+        Translation, eq. 5 to 8, where z and 1 - z change places and r is applied before the product with U_c.
+    """
+
+    units: int
+
+    def setup(self) -> None:
+        self.read = Affine(_GATES * self.units, nn.initializers.lecun_normal())
+        self.recurrent = self.param("recurrent", _orthogonal_gates, (self.units, _GATES * self.units))
+        self.offset = self.param("offset", nn.initializers.zeros, (self.units,))
+
+    def __call__(self, features: jax.Array, memory: jax.Array) -> jax.Array:
+        """Memory [..., U] after features [..., F], from the memory [..., U] before."""
+        return self._next(self.read(features), memory)
+
+    def sequence(self, features: jax.Array, reset: jax.Array | None = None) -> jax.Array:
+        """Memories [T, ..., U] of features [T, ..., F]; it is 0 before the first, and before each of `reset` [T]."""
+
+        def advance(memory: jax.Array, row: tuple[jax.Array, jax.Array | None]) -> tuple[jax.Array, jax.Array]:
+            read, fresh = row
+            memory = self._next(read, memory if fresh is None else jnp.where(fresh, 0.0, memory))
+            return memory, memory
+
+        read = self.read(features)
+        empty = jnp.zeros((*read.shape[1:-1], self.units), read.dtype)
+        return jax.lax.scan(advance, empty, (read, reset))[1]
+
+    def _next(self, read: jax.Array, memory: jax.Array) -> jax.Array:
+        read_r, read_z, read_c = jnp.split(read, _GATES, axis=-1)
+        held_r, held_z, held_c = jnp.split(memory @ self.recurrent, _GATES, axis=-1)
+        candidate = nn.tanh(read_c + nn.sigmoid(read_r + held_r) * (held_c + self.offset))
+        stays = nn.sigmoid(read_z + held_z)
+        after: jax.Array = (1 - stays) * candidate + stays * memory
+        return after
+
+
 class Head(nn.Module):
     """outputs(x, p) = rows(x) + table[p]: a torso on the features plus a free table over positions.
 
-    Because the position is only added, `rows` of all bars can be computed at once and a rollout only looks up rows.
+    Because the position is only added, `rows` of all bars can be computed at once and a rollout only looks up rows;
+    the memory of a recurrent torso is one of features alone for the same reason.
     The last layer and the table start at zero: a fresh policy is uniform, a fresh value is 0.
     """
 
     outputs: int  # A of an actor, 1 of a critic
     positions: int  # P: positions that can be held, the same list as the actions
-    torso: str  # "linear", "tanh" or "relu"
-    units: int  # hidden units of each layer, unless the torso is linear
-    layers: int = 1  # hidden layers, unless the torso is linear
+    torso: str  # "linear", "tanh", "relu" or "gru"
+    units: int  # hidden units of each layer, or of the memory, unless the torso is linear
+    layers: int = 1  # hidden layers, unless the torso is linear; 1 of a memory
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the torso is a memory, so that rows must come in the order of time."""
+        return self.torso == "gru"
 
     def setup(self) -> None:
-        if self.torso != "linear":
+        if self.recurrent:
+            self.memory = Gru(self.units)
+        elif self.torso != "linear":
             self.hidden = Affine(self.units, nn.initializers.lecun_normal())
             self.deeper = [Affine(self.units, nn.initializers.lecun_normal()) for _ in range(self.layers - 1)]
         self.out = Affine(self.outputs, nn.initializers.zeros)
         self.table = self.param("table", nn.initializers.zeros, (self.positions, self.outputs))
 
-    def rows(self, features: jax.Array) -> jax.Array:
-        """Outputs [..., outputs] of scaled features [..., F], before the position is added."""
-        if self.torso != "linear":
+    def rows(self, features: jax.Array, reset: jax.Array | None = None) -> jax.Array:
+        """Outputs [..., outputs] of scaled features [..., F], before the position is added.
+
+        Of a recurrent torso the first axis is time; its memory starts at 0, and again at each of `reset` [T], which
+        means nothing to other torsos.
+        """
+        if self.recurrent:
+            features = self.memory.sequence(features, reset)
+        elif self.torso != "linear":
             activation = nn.tanh if self.torso == "tanh" else nn.relu
             for layer in (self.hidden, *self.deeper):
                 features = activation(layer(features))
         outputs: jax.Array = self.out(features)
         return outputs
+
+    def row(self, features: jax.Array, memory: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Of a recurrent torso, outputs [..., outputs] of one bar, and the memory [..., U] after it."""
+        memory = self.memory(features, memory)
+        return self.out(memory), memory
 
     def __call__(self, features: jax.Array, position: jax.Array) -> jax.Array:
         """Outputs [..., outputs] at scaled features [..., F] and position index [...]."""
@@ -59,9 +133,19 @@ class Head(nn.Module):
         return self.rows(features) + table
 
 
-def row_outputs(head: Head, params: Params, features: jax.Array) -> jax.Array:
+def initial_params(head: Head, n_features: int, key: jax.Array) -> Params:
+    """The first parameters of a network on F features."""
+    return cast(Params, head.init(key, jnp.zeros((1, n_features)), jnp.array(0))["params"])
+
+
+def row_outputs(head: Head, params: Params, features: jax.Array, reset: jax.Array | None = None) -> jax.Array:
     """`Head.rows` of parameters."""
-    return cast(jax.Array, head.apply({"params": params}, features, method="rows"))
+    return cast(jax.Array, head.apply({"params": params}, features, reset, method="rows"))
+
+
+def next_outputs(head: Head, params: Params, features: jax.Array, memory: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`Head.row` of parameters."""
+    return cast(tuple[jax.Array, jax.Array], head.apply({"params": params}, features, memory, method="row"))
 
 
 def centred(preferences: jax.Array) -> jax.Array:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from outsample.config.block import Block, key, refusal
 
+Torso = Literal["linear", "tanh", "relu", "gru"]
 
-class Ppo(Block):
+
+class Network(Block):
+    """The keys that say what network an agent learns."""
+
+    torso: Torso
+    units: int
+    layers: int
+
+    @model_validator(mode="after")
+    def _one_memory(self) -> Self:
+        if self.torso == "gru" and self.layers != 1:
+            raise refusal("layers", "must be 1 with `torso: gru`; give the one memory more units")
+        return self
+
+
+class Ppo(Network):
     """Proximal policy optimisation; the defaults are those that carried over to fresh data (docs/training.md)."""
 
     # Shape the compiled program, so no trial may change them.
@@ -17,12 +33,14 @@ class Ppo(Block):
         {"torso", "units", "layers", "updates", "epochs", "minibatches", "passes", "segment"}
     )
 
-    torso: Literal["linear", "tanh", "relu"] = key("linear", "Policy and value network.", "-")
-    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
-    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
+    torso: Torso = key("linear", "Policy and value network.", "-")
+    units: int = key(
+        8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
+    )
+    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     updates: int = key(80, "Updates; fixed, no early stopping.", "1", ge=1)
     epochs: int = key(4, "Passes over a rollout in each update.", "1", ge=1)
-    minibatches: int = key(4, "Minibatches of each pass.", "1", ge=1)
+    minibatches: int = key(4, "Minibatches of each pass; with a gru, of whole segments.", "1", ge=1)
     passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
     segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
     learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
@@ -34,14 +52,16 @@ class Ppo(Block):
     reward_scale: float = key(100.0, "Factor on log returns; 1 makes PPO fail.", "1", gt=0)
 
 
-class Direct(Block):
+class Direct(Network):
     """Exact gradient of the net return; the defaults are those that carried over to fresh data (docs/training.md)."""
 
     structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "layers", "updates", "segment", "objective"})
 
-    torso: Literal["linear", "tanh", "relu"] = key("tanh", "Policy network.", "-")
-    units: int = key(4, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
-    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
+    torso: Torso = key("tanh", "Policy network.", "-")
+    units: int = key(
+        4, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
+    )
+    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     updates: int = key(200, "Gradient steps, each over every training bar; fixed, no early stopping.", "1", ge=1)
     segment: int = key(125, "Length of a segment, which starts flat and which no gradient leaves.", "bars", ge=2)
     objective: Literal["return", "sharpe"] = key(
@@ -53,14 +73,16 @@ class Direct(Block):
     weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
 
 
-class A2c(Block):
+class A2c(Network):
     """Advantage actor-critic; the defaults are those that carried over to fresh data (docs/training.md)."""
 
     structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "layers", "updates", "passes", "segment"})
 
-    torso: Literal["linear", "tanh", "relu"] = key("linear", "Policy and value network.", "-")
-    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
-    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
+    torso: Torso = key("linear", "Policy and value network.", "-")
+    units: int = key(
+        8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
+    )
+    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     updates: int = key(200, "Updates of one step each; fixed, no early stopping.", "1", ge=1)
     passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
     segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
@@ -72,7 +94,7 @@ class A2c(Block):
     reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
 
 
-class Dqn(Block):
+class Dqn(Network):
     """Deep Q-network; the defaults are those that carried over to fresh data (docs/training.md)."""
 
     structural: ClassVar[frozenset[str]] = frozenset(
@@ -82,12 +104,14 @@ class Dqn(Block):
         }
     )
 
-    torso: Literal["linear", "tanh", "relu"] = key("linear", "Network of the action values.", "-")
-    units: int = key(8, "Hidden units of a layer where torso is not linear.", "1", ge=1, le=1024)
-    layers: int = key(1, "Hidden layers where torso is not linear.", "1", ge=1, le=8)
+    torso: Torso = key("linear", "Network of the action values.", "-")
+    units: int = key(
+        8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
+    )
+    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     updates: int = key(80, "Updates, each a point of the learning curve; fixed, no early stopping.", "1", ge=1)
     steps: int = key(10, "Steps of AdamW of each update.", "1", ge=1)
-    batch: int = key(256, "Bars of each step.", "bars", ge=1)
+    batch: int = key(256, "Bars of each step; with a gru the whole segments among them, at least one.", "bars", ge=1)
     segment: int = key(125, "Length of the segments into which the training bars are cut.", "bars", ge=2)
     double: bool = key(
         True, "The network that learns chooses the action that its slow copy values (double Q-learning).", "-"
@@ -122,6 +146,8 @@ class Dqn(Block):
     def _consistent(self) -> Dqn:
         if self.prioritised and self.pairs == "all":
             raise refusal("prioritised", "needs `pairs: sampled`; all pairs of a bar are learnt from as they are")
+        if self.torso == "gru" and self.pairs == "sampled":
+            raise refusal("pairs", "must be all with `torso: gru`, which learns from whole segments")
         return self
 
 
