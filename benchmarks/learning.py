@@ -15,6 +15,7 @@ import numpy as np
 from outsample.agents.runtime import configure_jax
 
 SINE, EDGE, WALK, WEAK, POOLED = "sine", "two-state", "random-walk", "weak-edge", "pooled"
+NON_LINEAR = "non-linear"
 FRESH = 100_000
 
 
@@ -58,6 +59,17 @@ def no_edge(agent: str, seeds: range, changes: dict[str, Any], drift: float) -> 
     )
 
 
+def non_linear(agent: str, seeds: range, changes: dict[str, Any]) -> str:
+    from tests.reference import learning_case
+
+    fresh, sign = learning_case.non_linear_market(FRESH, 998)
+    found = [learning_case.non_linear_share(agent, seed, fresh, sign, **changes) for seed in seeds]
+    gated = np.mean([share * is_open for share, is_open in found])
+    opened = sum(is_open for _, is_open in found)
+    shares = [share for share, _ in found]
+    return f"share of following the known sign: {described(shares)}; gated {gated:.3f}, open {opened} of {len(seeds)}"
+
+
 def pooled(agent: str, seeds: range, changes: dict[str, Any]) -> str:
     from tests.reference import learning_case
 
@@ -70,6 +82,7 @@ STUDIES = {
     EDGE: two_state,
     WALK: lambda *case: no_edge(*case, drift=0.0),
     WEAK: lambda *case: no_edge(*case, drift=0.0005),
+    NON_LINEAR: non_linear,
     POOLED: pooled,
 }
 

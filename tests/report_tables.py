@@ -100,7 +100,8 @@ def _documents(folder, symbols, dates, trades, simulated, title, agents) -> dict
         "policy": {
             "agent": agents[0], "features": ["return_0", "sma_50"], "actions": [-1.0, 0.0, 1.0],
             "inputs": {"features": [None, 2], "position": [None]}, "outputs": {"target": [None]},
-            "gate": {"bound": 0.0004 if trades else -0.0002, "open": trades}, "models": 4, "seeds": 4,
+            "network": "linear", "networks": ["linear", "tanh 8"], "models": 4, "seeds": 4,
+            "gate": {"bound": 0.0004 if trades else -0.0002, "level": 0.025, "open": trades},
             "fill": "next_open", "onnx_sha256": "12" * 32,
         },
         "looks": {"look": 2, "vault": "ef" * 32, "model": "12" * 32},
@@ -171,6 +172,7 @@ def _training(folder, symbols, dates, rng, trades, agents) -> dict[str, Path | l
         ).astype("int32")
         lanes = keys.assign(gate_bound=rng.normal(0, 1e-3, len(keys)))
         lanes["gate_open"] = (lanes["gate_bound"] > 0) & trades
+        lanes["network"] = np.where(lanes["seed"] % 2, "tanh 8", "linear")
         lanes["failure"] = ""
         write_table(lanes.assign(agent=agent), folder / f"lanes.{agent}{r}.parquet", "lanes")
         updates = keys.merge(pd.DataFrame({"inner": [0, 1]}, dtype="int32"), how="cross")

@@ -74,6 +74,26 @@ def two_state(agent, seed, fresh, drift=0.004, **changes) -> Outcome:
     return train(agent, seed, np.concatenate([known, fresh])[:, None], **changes)
 
 
+def non_linear_market(bars, seed, drift=0.004, volatility=0.01):
+    """Log returns [bars] whose drift has the sign of the product of the last two, and that sign for the next bar.
+
+    No linear rule sees it: the sign is uncorrelated with either return.
+    """
+    noise = volatility * np.random.Generator(np.random.PCG64([seed, 11])).standard_normal(bars)
+    log_returns, sign = np.zeros(bars), np.zeros(bars)
+    for t in range(bars):
+        log_returns[t] = noise[t] + drift * (sign[t - 1] if t else 0.0)
+        sign[t] = np.sign(log_returns[t] * log_returns[t - 1]) if t else 0.0
+    return log_returns, sign
+
+
+def non_linear_share(agent, seed, fresh, sign, **changes):
+    """Share of following the known sign, on the fresh bars, and whether the gate is open."""
+    known, _ = non_linear_market(agents_case.LAGS + TRAIN, seed)
+    outcome = train(agent, seed, np.concatenate([known, fresh])[:, None], **changes)
+    return float(log_return(outcome.targets[:, 0], fresh) / log_return(sign, fresh)), outcome.gate_open
+
+
 def filter_log_return(fresh):
     """Net log return a bar of the Bayes filter with the best hysteresis on the very bars."""
     belief = bayes_filter(fresh, drift=0.004, volatility=0.01, persistence=0.95)

@@ -21,7 +21,7 @@ def lanes_of(agent: str, count: int) -> list:
     from outsample.agents.lanes import Lane
     from outsample.config.agents import Agents
 
-    params = {**getattr(Agents(), agent).model_dump(), "updates": 4, "segment": 20}
+    params = {**getattr(Agents(), agent).model_dump(), "alternatives": [], "updates": 4, "segment": 20}
     return [Lane(i, i % 2, i // 3, params | {"learning_rate": 0.002 * (1 + i)}) for i in range(count)]
 
 

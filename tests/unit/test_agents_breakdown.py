@@ -28,7 +28,7 @@ RULES = MarketRules("next_open", cost_rate=6e-4, borrow_per_bar=4e-5, short_sell
 PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)})
 FOLDS = case.folds(PANEL, {0: (200, 240), -1: (280, 280)})
 SCALERS = case.scalers(PANEL, FOLDS)
-WHOLE = {**Ppo().model_dump(), "updates": 8, "segment": 30}
+WHOLE = {**Ppo(alternatives=[]).model_dump(), "updates": 8, "segment": 30}
 BROKEN = WHOLE | {"learning_rate": 0.05, "weight_decay": 100.0}  # each step multiplies the weights by -4
 PLACE = "inner fold 0, update 2"
 # Trial 1 breaks down with one of its seeds.

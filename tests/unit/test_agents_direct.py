@@ -208,7 +208,7 @@ RULES = MarketRules("next_open", cost_rate=6e-4, borrow_per_bar=4e-5, short_sell
 PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)}, extra=2)
 FOLDS = case.folds(PANEL, {0: (200, 240), 1: (240, 280), -1: (280, 280)})
 SCALERS = case.scalers(PANEL, FOLDS)
-PARAMS = {**Direct().model_dump(), "updates": 4, "segment": 30}
+PARAMS = {**Direct(alternatives=[]).model_dump(), "updates": 4, "segment": 30}
 LANES = [
     Lane(0, 0, 0, PARAMS),
     Lane(0, 1, 0, PARAMS),

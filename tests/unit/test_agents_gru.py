@@ -132,7 +132,7 @@ AGENTS = ("a2c", "direct", "dqn", "ppo")
 
 
 def _settings(agent, **changes):
-    return {**getattr(Agents(), agent).model_dump(), **SMALL, **changes}
+    return {**getattr(Agents(), agent).model_dump(), "alternatives": [], **SMALL, **changes}
 
 
 def _studio(agent, settings):

@@ -23,7 +23,7 @@ RULES = MarketRules("next_open", cost_rate=6e-4, borrow_per_bar=0.0, short_selli
 PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)})
 FOLDS = case.folds(PANEL, {0: (200, 240), -1: (280, 280)})
 SCALERS = case.scalers(PANEL, FOLDS)
-PARAMS = {**Ppo().model_dump(), "segment": 30}
+PARAMS = {**Ppo(alternatives=[]).model_dump(), "segment": 30}
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_hyper_parameters_outside_their_domain(changes, match):
 
 
 def test_hyper_parameters_that_do_not_fit_together():
-    params = {**Dqn().model_dump(), "segment": 30, "prioritised": True}
+    params = {**Dqn(alternatives=[]).model_dump(), "segment": 30, "prioritised": True}
     _refused("Trial 3, fold 0, seed 5: prioritised needs `pairs: sampled`", [Lane(3, 0, 5, params)], agent="dqn")
 
 

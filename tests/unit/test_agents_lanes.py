@@ -30,7 +30,10 @@ RULES = MarketRules("next_open", cost_rate=6e-4, borrow_per_bar=4e-5, short_sell
 PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)}, extra=2)
 FOLDS = case.folds(PANEL, {0: (200, 240), 1: (240, 280), -1: (280, 280)})
 SCALERS = case.scalers(PANEL, FOLDS)
-PARAMS = {name: {**getattr(Agents(), name).model_dump(), "updates": 4, "segment": 30} for name in ("a2c", "dqn", "ppo")}
+PARAMS = {
+    name: {**getattr(Agents(), name).model_dump(), "alternatives": [], "updates": 4, "segment": 30}
+    for name in ("a2c", "dqn", "ppo")
+}
 
 
 # One agent for `make test-quick`: what is tested here is common to all.

@@ -52,7 +52,7 @@ class StopAt(Callback):
 
 
 def _params(agent):
-    return {**getattr(Agents(), agent).model_dump(), "segment": 30, **CHANGES[agent]}
+    return {**getattr(Agents(), agent).model_dump(), "alternatives": [], "segment": 30, **CHANGES[agent]}
 
 
 def _train(agent, watch=None):

@@ -226,7 +226,7 @@ def test_a_wrong_value_is_refused_in_one_sentence(repository, text, expected):
         ("updates: {type: int, low: 10, high: 20}", "updates shapes the compiled program"),
         ("discount: {high: 1.5}", "discount reaches 1.5, which agents.ppo.discount does not take"),
         ("discount: {type: categorical, choices: [0.9, tanh]}", "discount reaches 'tanh', which agents.ppo.discount"),
-        ("discount: {low: 2}", "discount.low 2 is above high 0.97"),
+        ("discount: {low: 2}", "discount.low 2 is above high 0.99"),
         ("discount: {low: 0, log: true}", "discount.low must be above 0 on a logarithmic scale"),
         ("discount: {choices: [0.9]}", "discount.choices needs `type: categorical`"),
         ("discount: {type: categorical}", "discount.choices must name the choices"),
@@ -342,7 +342,7 @@ def test_a_block_holds_just_the_keys_asked_for():
     assert block(loaded, "data.start", "features.macd", "gate") == {
         "data": {"start": "2012-01-03"},
         "features": {"macd": [12, 26, 9]},
-        "gate": {"level": 0.05, "block": 20, "resamples": 500},
+        "gate": {"level": 0.05, "block": 20, "resamples": 2000},
     }
     assert set(block(loaded, "search.space.ppo")["search"]["space"]["ppo"]) == {
         "discount",

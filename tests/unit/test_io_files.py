@@ -13,7 +13,9 @@ from outsample.io.files import replacing
 def lanes(**changes):
     columns = {"agent": ["ppo", "ppo"], "trial": [1, 0], "fold": [0, 0], "seed": [0, 0]}
     return pd.DataFrame(
-        columns | {"gate_bound": [0.5, -0.25], "gate_open": [True, False], "failure": ["", ""]} | changes
+        columns
+        | {"network": "linear", "gate_bound": [0.5, -0.25], "gate_open": [True, False], "failure": ["", ""]}
+        | changes
     )
 
 
@@ -28,7 +30,7 @@ def test_table_comes_back_sorted_by_its_keys(tmp_path):
 def test_order_of_rows_and_columns_does_not_change_the_bytes(tmp_path):
     write_table(lanes(), tmp_path / "a.parquet", "lanes")
     write_table(
-        lanes().iloc[::-1][["failure", "seed", "gate_open", "gate_bound", "fold", "agent", "trial"]],
+        lanes().iloc[::-1][["failure", "seed", "network", "gate_open", "gate_bound", "fold", "agent", "trial"]],
         tmp_path / "b.parquet",
         "lanes",
     )

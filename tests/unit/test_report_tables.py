@@ -110,8 +110,9 @@ def test_trials_stand_in_the_order_of_the_ranking_and_the_chosen_one_is_marked(r
     assert [row[2][0] for row in rows] == ["0.83", "0.41", "−0.12", "undefined"]
     gates = report.lanes.groupby("trial")["gate_open"].sum()
     assert [row[3][0] for row in rows] == [f"{gates[t]} of 6" for t in (1, 0, 3, 2)]
-    rate = [round(row[7][1], 6) for row in rows]  # only what was varied is a column: discount, learning_rate
-    assert len(rows[0]) == 8
+    rate = [round(row[8][1], 6) for row in rows]  # only what was varied is a column: discount, learning_rate
+    assert len(rows[0]) == 9
+    assert {row[4][0] for row in rows} == {"linear (3), tanh 8 (3)"}
     assert rate == [0.006, 0.003, 0.012, 0.009]
 
 
@@ -141,7 +142,7 @@ def test_trials_of_several_agents_are_told_apart(several):
     assert opened["dqn"].tolist() != opened["ppo"].tolist()  # else the next line would show nothing
     expected = [f"{opened[agent, t]} of 6" for t in (1, 0, 3, 2) for agent in ("dqn", "ppo")]
     assert [row[3][0] for row in rows] == expected
-    assert len(rows[0]) == 8  # discount and learning_rate; what only differs between the agents was not searched
+    assert len(rows[0]) == 9  # discount and learning_rate; what only differs between the agents was not searched
     said = tables.question(several)
     assert "dqn, ppo" in said
     assert "16 trials, 8 of each agent, in 2 rounds" in said
@@ -156,8 +157,8 @@ def test_a_parameter_that_an_agent_does_not_have_is_left_blank(several):
     ]
     found = tables.trials(type(several)(**(vars(several) | {"suggestions": tuple(suggestions)})))
     rows = cells(found, "trials")
-    assert len(rows[0]) == 9
-    assert [row[6][0] for row in rows[:2]] == ["", "0.1"]
+    assert len(rows[0]) == 10
+    assert [row[7][0] for row in rows[:2]] == ["", "0.1"]
 
 
 def test_purged_bars_stand_between_what_a_fold_learns_and_its_test(report):

@@ -19,7 +19,7 @@ data:
   source: {kind: simulated, bars: 700, drift: 0.004}
   symbols: [TINY1, TINY2]
 folds: {n_folds: 2, inner_folds: 2, min_train: 0.5, embargo: 5}
-agents: {ppo: {updates: 2, passes: 1, segment: 25}}
+agents: {ppo: {alternatives: [], updates: 2, passes: 1, segment: 25}}
 search: {rounds: 2, trials_per_round: 2, seeds: 1}
 final: {seeds: 2}
 evaluation: {resamples: 100, random_agents: 20}

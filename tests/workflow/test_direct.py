@@ -18,7 +18,7 @@ def test_direct_ends_in_a_report_a_package_and_a_paper_replay(repository, tmp_pa
         "--config",
         "experiment=tiny",
         "search={agents: [direct]}",
-        "agents={direct: {updates: 2, segment: 25}}",
+        "agents={direct: {alternatives: [], updates: 2, segment: 25}}",
     )
     folder = made.folder / "results/tiny"
     assert json.loads((folder / "policy/policy.json").read_text())["agent"] == "direct"

@@ -11,11 +11,11 @@ pytestmark = pytest.mark.slow
 
 AGENTS = ("a2c", "dqn", "ppo")
 SEVERAL = TINY.replace(
-    "agents: {ppo: {updates: 2, passes: 1, segment: 25}}",
+    "agents: {ppo: {alternatives: [], updates: 2, passes: 1, segment: 25}}",
     "agents:\n"
-    "  a2c: {updates: 3, passes: 1, segment: 25}\n"
-    "  dqn: {updates: 4, steps: 2, segment: 25}\n"
-    "  ppo: {updates: 2, passes: 1, segment: 25}",
+    "  a2c: {alternatives: [], updates: 3, passes: 1, segment: 25}\n"
+    "  dqn: {alternatives: [], updates: 4, steps: 2, segment: 25}\n"
+    "  ppo: {alternatives: [{torso: tanh, units: 2}], updates: 2, passes: 1, segment: 25}",
 ).replace("search: {rounds: 2", "search: {agents: [ppo, a2c, dqn], rounds: 1")
 REPORT = "results/several/report.html"
 

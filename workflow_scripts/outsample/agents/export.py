@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import onnx
 
+from outsample.agents.choice import network_name
 from outsample.agents.network import Head, centred, row_outputs
 from outsample.agents.policy import FinalPolicy
 from outsample.market.holding import policy_numbers
@@ -102,11 +103,17 @@ def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
     actions = len(policy.actions)
     return {
         "agent": policy.agent,
+        "network": network_name(policy.torso, policy.units, policy.layers),
+        "networks": list(policy.networks),
         "features": list(policy.features),
         "actions": [float(action) for action in policy.actions],
         "inputs": policy.inputs,
         "outputs": {"target": ["batch"], "preference": ["batch", actions]},
-        "gate": {"bound": float(policy.gate_bound), "open": bool(policy.gate_open)},
+        "gate": {
+            "bound": float(policy.gate_bound),
+            "level": float(policy.gate_level),
+            "open": bool(policy.gate_open),
+        },
         "models": policy.models,
         "seeds": policy.seeds,
         "fill": policy.fill,

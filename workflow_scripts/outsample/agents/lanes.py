@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from outsample.agents.choice import Choice, choose, level_of, network_name, variants
 from outsample.agents.decide import decide_rows
-from outsample.agents.gate import gate_bound, validated_returns
+from outsample.agents.gate import validated_returns
 from outsample.agents.inputs import (
     FoldRows,
     check_features,
@@ -33,7 +34,6 @@ from outsample.agents.inputs import (
     scaler_arrays,
 )
 from outsample.agents.loop import Callback, Keeper, train_models
-from outsample.agents.network import Params
 from outsample.agents.policy import FinalPolicy
 from outsample.agents.registry import get_agent
 from outsample.agents.segments import segments_needed, tile
@@ -47,7 +47,10 @@ _LOG = logging.getLogger(__name__)
 _FINAL_FOLD = -1
 _LANE_TYPES = {"trial": "int32", "fold": "int32", "seed": "int32"}
 _TARGET_TYPES = {**_LANE_TYPES, "symbol": "str", "row": "int64", "target": "float64"}
-_GATE_TYPES = {"agent": "str", **_LANE_TYPES, "gate_bound": "float64", "gate_open": "bool", "failure": "str"}
+_GATE_TYPES = {
+    **{"agent": "str", **_LANE_TYPES, "network": "str"},
+    **{"gate_bound": "float64", "gate_open": "bool", "failure": "str"},
+}
 _CURVE_NUMBERS = ("reward", "entropy", "loss")
 _CURVE_TYPES = {"agent": "str", **_LANE_TYPES, "inner": "int32", "update": "int32"} | dict.fromkeys(
     _CURVE_NUMBERS, "float64"
@@ -61,7 +64,21 @@ class Lane:
     trial: int
     fold: int
     seed: int
-    params: Mapping[str, float | int | str]
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The models of a lane with one set of settings."""
+
+    program: Program
+    jobs: Job
+    trained: Trained
+
+    @property
+    def network(self) -> str:
+        """What the network is called."""
+        return network_name(self.program["torso"], self.program["units"], self.program["layers"])
 
 
 @dataclass(frozen=True)
@@ -148,26 +165,32 @@ class Studio:
             scale=jnp.asarray(scale),
         )
 
-    def decide(self, program: Program, rows: FoldRows, actors: Params, job: Job) -> NDArray[np.int8]:
-        """Targets [N] of actors with leading axes [S, I]."""
+    def decide(self, rows: FoldRows, *seeds: Fit) -> NDArray[np.int8]:
+        """Targets [N] of the mean of the seeds' models."""
         owner, reset = rows.owners(len(self.panel.dates))
+        actors = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(fit.trained.actor for fit in seeds))
+        program, jobs = seeds[0].program, seeds[0].jobs
         chosen = decide_rows(
-            program, self.market.features, actors, job.center, job.scale, jnp.asarray(owner), jnp.asarray(reset)
+            program, self.market.features, actors, jobs.center, jobs.scale, jnp.asarray(owner), jnp.asarray(reset)
         )
         return np.asarray(chosen)
 
-    def gate_bounds(self, rows: FoldRows, targets: NDArray[np.int8], gate: Gate) -> list[float]:
-        """The gates of lanes of one fold; targets [N, L]."""
-        returns = validated_returns(targets, list(rows.validate), self.panel, self.rules)
-        return [gate_bound(np.ascontiguousarray(lane), gate) for lane in returns.T]
+    def choose(self, rows: FoldRows, targets: Sequence[NDArray[np.int8]], gate: Gate) -> list[Choice]:
+        """What is taken of the variants of each lane of one fold, targets [N, V], and its gate."""
+        returns = validated_returns(np.concatenate(targets, axis=1), list(rows.validate), self.panel, self.rules)
+        edges = np.cumsum([variants.shape[1] for variants in targets])[:-1]
+        return [choose(of_lane, gate) for of_lane in np.split(returns, edges, axis=1)]
 
 
-def _name(lane: Lane) -> str:
-    return f"Trial {lane.trial}, fold {lane.fold}, seed {lane.seed}"
+def _name(lane: Lane, variant: int = 0) -> str:
+    return f"Trial {lane.trial}, fold {lane.fold}, seed {lane.seed}" + (f", alternative {variant}" if variant else "")
 
 
-def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, dict[str, Any]]]:
-    """The lanes in their order with checked settings; everything that can be refused is refused before compiling."""
+def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, list[dict[str, Any]]]]:
+    """The lanes in their order, each with the checked settings of its variants.
+
+    Everything that can be refused is refused here, before compiling.
+    """
     if not lanes:
         raise TrainingError("There is no lane to train; ask for fewer shards than lanes.")
     ordered = sorted(lanes, key=lambda lane: (lane.trial, lane.fold, lane.seed))
@@ -176,21 +199,23 @@ def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, dict[str
         raise TrainingError("A lane is given twice; every (trial, fold, seed) must be unique.")
     checked = []
     for lane in ordered:
-        settings = checked_settings(studio.module.SETTINGS, lane.params, _name(lane))
+        tried = variants(checked_settings(studio.module.SETTINGS, lane.params, _name(lane)))
         rows = studio.rows_of(lane.fold, _name(lane))
         rows.owners(len(studio.panel.dates))
-        check_span(rows, settings["segment"])
-        check_minibatches(settings, studio.segments(settings["segment"]), _name(lane))
+        for number, settings in enumerate(tried):
+            checked_settings(studio.module.SETTINGS, settings | {"alternatives": []}, _name(lane, number))
+            check_span(rows, settings["segment"])
+            check_minibatches(settings, studio.segments(settings["segment"]), _name(lane))
         scaler_arrays(studio.scalers, lane.fold, studio.panel.feature_names)
         if not 0 <= lane.seed < 2**32:
             raise TrainingError(f"{_name(lane)}: a seed must be in 0 .. 4294967295.")
-        checked.append((lane, settings))
+        checked.append((lane, tried))
     check_features(studio.panel, [studio.folds[fold] for fold in sorted({lane.fold for lane in ordered})])
     return checked
 
 
-def _train(studio: Studio, lane: Lane, settings: dict[str, Any], watch: Watch) -> tuple[Program, Job, Trained]:
-    """Train the inner-fold models of a lane.
+def _train(studio: Studio, lane: Lane, variant: int, settings: dict[str, Any], watch: Watch) -> Fit:
+    """Train the inner-fold models of a lane with the settings of one of its variants.
 
     Raises: BrokenLaneError where parameters or losses are not finite, naming the lane, the inner fold and the update.
     """
@@ -200,20 +225,20 @@ def _train(studio: Studio, lane: Lane, settings: dict[str, Any], watch: Watch) -
     hyper = studio.module.Hyper(*(jnp.float32(settings[name]) for name in traced))
     trained = train_models(
         *(program, studio.market, studio.numbers, hyper, jobs),
-        lane=_name(lane),
+        lane=_name(lane, variant),
         keeper=watch.keeper,
         callbacks=watch.callbacks,
     )
-    return program, jobs, trained
+    return Fit(program, jobs, trained)
 
 
-def _attempt(studio: Studio, lane: Lane, settings: dict[str, Any], watch: Watch) -> tuple[Program, Job, Trained] | str:
-    """As `_train`; of a lane that breaks down, now or in the run that is resumed, the place where it did."""
+def _attempt(studio: Studio, lane: Lane, tried: list[dict[str, Any]], watch: Watch) -> list[Fit] | str:
+    """The variants of a lane, trained; of a lane that breaks down, now or in the run that is resumed, where it did."""
     keeper, name = watch.keeper, _name(lane)
     if keeper and (place := keeper.broken(name)):
         return place
     try:
-        return _train(studio, lane, settings, watch)
+        return [_train(studio, lane, variant, settings, watch) for variant, settings in enumerate(tried)]
     except BrokenLaneError as error:
         _LOG.warning("%s The shard goes on with its other lanes.", error)
         if keeper:
@@ -238,11 +263,12 @@ def _lane_columns(lane: Lane) -> dict[str, int]:
     return {"trial": lane.trial, "fold": lane.fold, "seed": lane.seed}
 
 
-def _gate_row(agent: str, lane: Lane, bound: float, failure: str = "") -> dict[str, Any]:
+def _gate_row(agent: str, lane: Lane, network: str, bound: float, failure: str = "") -> dict[str, Any]:
     """The row of a lane in the table `lanes`; a bound of NaN leaves the gate closed."""
     return {
         "agent": agent,
         **_lane_columns(lane),
+        "network": network,
         "gate_bound": bound,
         "gate_open": bound > 0,
         "failure": failure,
@@ -286,7 +312,8 @@ def train_lanes(
 
     A model is trained on each inner fold's train rows. The fold's test rows are decided by the mean of the models'
     outputs, from flat at the first test row of each symbol; the validated rows by the model that has not seen them,
-    and their replayed portfolio return is what the gate judges.
+    and their replayed portfolio return is what the gate judges. Where the settings have alternatives, all are trained,
+    and the one with the largest validated return is the lane (outsample.agents.choice).
 
     Args:
         agent: name in `outsample.agents.registry.AGENTS`.
@@ -304,35 +331,33 @@ def train_lanes(
     for lane, _ in checked:
         if not studio.folds[lane.fold].test:
             raise TrainingError(f"{_name(lane)}: fold {lane.fold} has no test rows; a lane needs a walk-forward fold.")
-    by_fold: dict[int, list[tuple[Lane, NDArray[np.int8]]]] = defaultdict(list)
-    curves, gates = [], []
-    for lane, settings in checked:
-        outcome = _attempt(studio, lane, settings, watch)
-        if isinstance(outcome, str):
-            gates.append(_gate_row(agent, lane, np.nan, failure=outcome))
+    by_fold: dict[int, list[tuple[Lane, list[Fit], NDArray[np.int8]]]] = defaultdict(list)
+    curves, gates, targets = [], [], []
+    for lane, tried in checked:
+        fits = _attempt(studio, lane, tried, watch)
+        if isinstance(fits, str):
+            gates.append(_gate_row(agent, lane, "", np.nan, failure=fits))
             continue
-        program, jobs, trained = outcome
-        actors = jax.tree.map(lambda x: x[None], trained.actor)
-        by_fold[lane.fold].append((lane, studio.decide(program, studio.folds[lane.fold], actors, jobs)))
-        curves.append(_curves(agent, lane, trained))
-    targets = []
+        rows = studio.folds[lane.fold]
+        by_fold[lane.fold].append((lane, fits, np.stack([studio.decide(rows, fit) for fit in fits], axis=-1)))
     for fold, decided in sorted(by_fold.items()):
         rows = studio.folds[fold]
-        bounds = studio.gate_bounds(rows, np.stack([chosen for _, chosen in decided], axis=-1), gate)
-        for (lane, chosen), bound in zip(decided, bounds, strict=True):
-            targets.append(_test_targets(lane, rows, panel, chosen))
-            gates.append(_gate_row(agent, lane, bound))
+        choices = studio.choose(rows, [of_lane for *_, of_lane in decided], gate)
+        for (lane, fits, of_lane), (taken, bound) in zip(decided, choices, strict=True):
+            targets.append(_test_targets(lane, rows, panel, of_lane[:, taken]))
+            gates.append(_gate_row(agent, lane, fits[taken].network, bound))
+            curves.append(_curves(agent, lane, fits[taken].trained))
     keys = ["trial", "fold", "seed"]
     return LaneResults(
         targets=_joined(targets, _TARGET_TYPES).sort_values([*keys, "symbol", "row"], kind="stable", ignore_index=True),
         lanes=pd.DataFrame(gates).astype(_GATE_TYPES).sort_values(keys, ignore_index=True),
-        curves=_joined(curves, _CURVE_TYPES),
+        curves=_joined(curves, _CURVE_TYPES).sort_values([*keys, "inner", "update"], kind="stable", ignore_index=True),
     )
 
 
 def fit_final(
     agent: str,
-    params: Mapping[str, float | int | str],
+    params: Mapping[str, Any],
     seeds: int,
     panel: Panel,
     folds: pd.DataFrame,
@@ -344,7 +369,8 @@ def fit_final(
     """Train the final policy: the mean of the models of all seeds and inner folds of fold -1.
 
     Its gate judges the development span: each inner fold is decided by the mean, over the seeds, of the models that
-    have not seen it.
+    have not seen it. Where the settings have alternatives, those of the largest validated return are taken for all
+    seeds.
 
     Args:
         params: every field of the agent's config block, those of the selected trial.
@@ -356,12 +382,22 @@ def fit_final(
         raise TrainingError(f"The final policy needs at least one seed, not {seeds}.")
     studio = Studio.open(agent, panel, folds, scalers, rules)
     checked = _checked(studio, [Lane(0, _FINAL_FOLD, seed, params) for seed in range(seeds)])
-    fits = [(lane, *_train(studio, lane, settings, watch)) for lane, settings in checked]
-    _, program, jobs, _ = fits[0]
-    actors = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(trained.actor for *_, trained in fits))
+    # [S][V] to [V][S]
+    by_variant = list(
+        zip(
+            *(
+                [_train(studio, lane, variant, settings, watch) for variant, settings in enumerate(tried)]
+                for lane, tried in checked
+            ),
+            strict=True,
+        )
+    )
     rows = studio.folds[_FINAL_FOLD]
-    bound = studio.gate_bounds(rows, studio.decide(program, rows, actors, jobs)[:, None], gate)[0]
-    models = seeds * rows.inner_folds
+    decided = np.stack([studio.decide(rows, *seeds_of) for seeds_of in by_variant], axis=-1)
+    taken, bound = studio.choose(rows, [decided], gate)[0]
+    fits = by_variant[taken]
+    program, jobs = fits[0].program, fits[0].jobs
+    actors = [fit.trained.actor for fit in fits]
     return FinalPolicy(
         agent=agent,
         features=panel.feature_names,
@@ -369,12 +405,17 @@ def fit_final(
         torso=program["torso"],
         units=program["units"],
         layers=program["layers"],
+        networks=tuple(seeds_of[0].network for seeds_of in by_variant),
         fill=rules.fill,
         seeds=seeds,
-        actor=jax.tree.map(lambda x: np.asarray(x).reshape(models, *x.shape[2:]), actors),
+        actor=jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *actors),
         center=np.tile(np.asarray(jobs.center), (seeds, 1)),
         scale=np.tile(np.asarray(jobs.scale), (seeds, 1)),
+        gate_level=level_of(gate, len(by_variant)).level,
         gate_bound=bound,
         gate_open=bound > 0,
-        curves=pd.concat([_curves(agent, lane, trained) for lane, *_, trained in fits], ignore_index=True),
+        curves=pd.concat(
+            [_curves(agent, lane, fit.trained) for (lane, _), fit in zip(checked, fits, strict=True)],
+            ignore_index=True,
+        ),
     )

@@ -25,6 +25,8 @@ class FinalPolicy:
     actor: dict[str, Any]  # nested; leaves [B, ...] float32
     center: NDArray[np.float32]  # [B, F]
     scale: NDArray[np.float32]  # [B, F]
+    networks: tuple[str, ...]  # the networks that were tried, this one among them
+    gate_level: float  # of the gate's quantile, after its division by their number
     gate_bound: float  # return per bar
     gate_open: bool
     curves: pd.DataFrame  # learning curves, trial 0, fold -1

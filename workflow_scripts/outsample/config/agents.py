@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from outsample.config.block import Block, key, refusal
 
 Torso = Literal["linear", "tanh", "relu", "gru"]
 
 
+Changes = dict[str, bool | int | float | str]
+
+
+def _alternatives(*default: Changes) -> Any:
+    return key(
+        list(default),
+        "Further sets of changes to the settings above and below, each trained as well. The one with the largest "
+        "validated return is taken, and the gate's level is divided by their number; [] trains the settings alone.",
+        "-",
+    )
+
+
 class Network(Block):
-    """The keys that say what network an agent learns."""
+    """The keys that say what network an agent learns, and which others are tried beside it."""
 
     torso: Torso
     units: int
     layers: int
+    alternatives: list[Changes] = _alternatives()
 
     @model_validator(mode="after")
     def _one_memory(self) -> Self:
@@ -30,7 +43,7 @@ class Ppo(Network):
 
     # Shape the compiled program, so no trial may change them.
     structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "layers", "updates", "epochs", "minibatches", "passes", "segment"}
+        {"torso", "units", "layers", "alternatives", "updates", "epochs", "minibatches", "passes", "segment"}
     )
 
     torso: Torso = key("linear", "Policy and value network.", "-")
@@ -38,6 +51,10 @@ class Ppo(Network):
         8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
     )
     layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
+    alternatives: list[Changes] = _alternatives(
+        {"torso": "tanh", "units": 8},
+        {"torso": "relu", "units": 64, "layers": 2, "updates": 40},
+    )
     updates: int = key(80, "Updates; fixed, no early stopping.", "1", ge=1)
     epochs: int = key(4, "Passes over a rollout in each update.", "1", ge=1)
     minibatches: int = key(4, "Minibatches of each pass; with a gru, of whole segments.", "1", ge=1)
@@ -45,7 +62,7 @@ class Ppo(Network):
     segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
     learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
     weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
-    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
+    discount: float = key(0.97, "Discount of rewards, per bar.", "1", ge=0, le=1)
     gae_lambda: float = key(0.9, "Decay of the generalised advantage estimate.", "1", ge=0, le=1)
     clip: float = key(0.2, "Clip of the probability ratio.", "1", gt=0, lt=1)
     entropy: float = key(0.02, "Weight of the entropy bonus.", "1", ge=0, le=10)
@@ -55,13 +72,19 @@ class Ppo(Network):
 class Direct(Network):
     """Exact gradient of the net return; the defaults are those that carried over to fresh data (docs/training.md)."""
 
-    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "layers", "updates", "segment", "objective"})
+    structural: ClassVar[frozenset[str]] = frozenset(
+        {"torso", "units", "layers", "alternatives", "updates", "segment", "objective"}
+    )
 
     torso: Torso = key("tanh", "Policy network.", "-")
     units: int = key(
         4, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
     )
     layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
+    alternatives: list[Changes] = _alternatives(
+        {"torso": "linear"},
+        {"torso": "relu", "units": 64, "layers": 2, "weight_decay": 3.0},
+    )
     updates: int = key(200, "Gradient steps, each over every training bar; fixed, no early stopping.", "1", ge=1)
     segment: int = key(125, "Length of a segment, which starts flat and which no gradient leaves.", "bars", ge=2)
     objective: Literal["return", "sharpe"] = key(
@@ -76,19 +99,25 @@ class Direct(Network):
 class A2c(Network):
     """Advantage actor-critic; the defaults are those that carried over to fresh data (docs/training.md)."""
 
-    structural: ClassVar[frozenset[str]] = frozenset({"torso", "units", "layers", "updates", "passes", "segment"})
+    structural: ClassVar[frozenset[str]] = frozenset(
+        {"torso", "units", "layers", "alternatives", "updates", "passes", "segment"}
+    )
 
     torso: Torso = key("linear", "Policy and value network.", "-")
     units: int = key(
         8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
     )
     layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
+    alternatives: list[Changes] = _alternatives(
+        {"torso": "tanh", "units": 8},
+        {"torso": "relu", "units": 64, "layers": 2, "updates": 100},
+    )
     updates: int = key(200, "Updates of one step each; fixed, no early stopping.", "1", ge=1)
     passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
     segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
     learning_rate: float = key(1e-2, "Step size of AdamW.", "1", gt=0, le=1)
     weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
-    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
+    discount: float = key(0.97, "Discount of rewards, per bar.", "1", ge=0, le=1)
     gae_lambda: float = key(0.9, "Decay of the generalised advantage estimate.", "1", ge=0, le=1)
     entropy: float = key(0.02, "Weight of the entropy bonus.", "1", ge=0, le=10)
     reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
@@ -99,7 +128,7 @@ class Dqn(Network):
 
     structural: ClassVar[frozenset[str]] = frozenset(
         {
-            *("torso", "units", "layers", "updates", "steps", "batch", "segment"),
+            *("torso", "units", "layers", "alternatives", "updates", "steps", "batch", "segment"),
             *("double", "dueling", "n_step", "pairs", "replay", "prioritised"),
         }
     )
@@ -109,6 +138,10 @@ class Dqn(Network):
         8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
     )
     layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
+    alternatives: list[Changes] = _alternatives(
+        {"torso": "tanh", "units": 8},
+        {"torso": "relu", "units": 64, "layers": 2, "updates": 40, "weight_decay": 3.0},
+    )
     updates: int = key(80, "Updates, each a point of the learning curve; fixed, no early stopping.", "1", ge=1)
     steps: int = key(10, "Steps of AdamW of each update.", "1", ge=1)
     batch: int = key(256, "Bars of each step; with a gru the whole segments among them, at least one.", "bars", ge=1)
@@ -138,7 +171,7 @@ class Dqn(Network):
     )
     learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
     weight_decay: float = key(0.1, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
-    discount: float = key(0.9, "Discount of rewards, per bar.", "1", ge=0, le=1)
+    discount: float = key(0.97, "Discount of rewards, per bar.", "1", ge=0, le=1)
     target_rate: float = key(0.02, "Part of the way that the slow copy follows in each step.", "1", gt=0, le=1)
     reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
 
@@ -158,3 +191,28 @@ class Agents(Block):
     direct: Direct = Field(Direct(), description="Exact gradient through the market.", json_schema_extra={"unit": "-"})
     dqn: Dqn = Field(Dqn(), description="Deep Q-network.", json_schema_extra={"unit": "-"})
     ppo: Ppo = Field(Ppo(), description="Proximal policy optimisation.", json_schema_extra={"unit": "-"})
+
+    @model_validator(mode="after")
+    def _possible_alternatives(self) -> Self:
+        for agent in type(self).model_fields:
+            check_alternatives(agent, getattr(self, agent))
+        return self
+
+
+def check_alternatives(agent: str, settings: Network) -> None:
+    """Refuse an alternative that changes nothing, what is no setting, or to what the agent does not take."""
+    free = [name for name in type(settings).model_fields if name != "alternatives"]
+    for number, changes in enumerate(settings.alternatives):
+        where = (agent, "alternatives", str(number))
+        if not changes:
+            raise refusal(where, "changes nothing; leave it out")
+        unknown = [name for name in changes if name not in free]
+        if unknown:
+            raise refusal((*where, unknown[0]), f"is no setting of {agent}", free)
+        try:
+            type(settings).model_validate(settings.model_dump() | changes | {"alternatives": []}, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            path = tuple(str(part) for part in first["loc"])
+            reason = first["msg"].removeprefix("Input ").removeprefix("Value ")
+            raise refusal((*where, *path), f"is not taken: {reason}") from error

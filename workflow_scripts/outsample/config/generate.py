@@ -144,6 +144,8 @@ def _yaml(value: Any) -> str:
     """A value as YAML on one line."""
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_yaml, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_yaml(name)}: {_yaml(item)}" for name, item in value.items()) + "}"
     if isinstance(value, str) and _PLAIN_TEXT.fullmatch(value) and scalar(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -149,9 +149,15 @@ class Folds(Block):
 class Gate(Block):
     """The gate: a policy trades only where its validated return is above zero beyond doubt, else it stays flat."""
 
-    level: float = key(0.05, "Quantile of the bootstrapped mean return that must be above 0.", "1", gt=0, lt=1)
+    level: float = key(
+        0.05,
+        "Quantile of the bootstrapped mean return that must be above 0; divided by the number of alternatives.",
+        "1",
+        gt=0,
+        lt=1,
+    )
     block: int = key(20, "Length of the circular blocks.", "bars", ge=1)
-    resamples: int = key(500, "Bootstrap resamples.", "1", ge=20)
+    resamples: int = key(2000, "Bootstrap resamples.", "1", ge=20)
 
 
 class Dimension(Block):
@@ -214,7 +220,7 @@ class Search(Block):
             "a2c": {
                 "learning_rate": {"type": "float", "low": 3e-3, "high": 3e-2, "log": True},
                 "weight_decay": {"type": "float", "low": 0.3, "high": 3.0, "log": True},
-                "discount": {"type": "float", "low": 0.8, "high": 0.97},
+                "discount": {"type": "float", "low": 0.9, "high": 0.99},
                 "entropy": {"type": "float", "low": 0.003, "high": 0.1, "log": True},
             },
             "direct": {
@@ -224,13 +230,13 @@ class Search(Block):
             "dqn": {
                 "learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True},
                 "weight_decay": {"type": "float", "low": 0.03, "high": 1.0, "log": True},
-                "discount": {"type": "float", "low": 0.8, "high": 0.97},
+                "discount": {"type": "float", "low": 0.9, "high": 0.99},
                 "target_rate": {"type": "float", "low": 0.005, "high": 0.1, "log": True},
             },
             "ppo": {
                 "learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True},
                 "weight_decay": {"type": "float", "low": 0.3, "high": 3.0, "log": True},
-                "discount": {"type": "float", "low": 0.8, "high": 0.97},
+                "discount": {"type": "float", "low": 0.9, "high": 0.99},
                 "entropy": {"type": "float", "low": 0.003, "high": 0.1, "log": True},
             },
         },

@@ -78,11 +78,14 @@ TABLES: dict[str, TableSchema] = {
     "targets": TableSchema(
         _LANE | {"symbol": "string", "row": "int64", "target": "float64"}, ("trial", "fold", "seed", "symbol", "row")
     ),
-    # One row a lane: the gate's bound (quantile of the bootstrapped mean validated return per bar) and its outcome.
+    # One row a lane: the network that was taken, the gate's bound (quantile of the bootstrapped mean validated return
+    # per bar) and its outcome.
     # failure: where parameters or losses ceased to be finite, "inner fold 1, update 37"; empty where they never did. A
     # lane that broke down has no bound, and its gate is closed.
     "lanes": TableSchema(
-        {"agent": "string"} | _LANE | {"gate_bound": "float64", "gate_open": "bool", "failure": "string"},
+        {"agent": "string"}
+        | _LANE
+        | {"network": "string", "gate_bound": "float64", "gate_open": "bool", "failure": "string"},
         ("agent", "trial", "fold", "seed"),
         frozenset({"gate_bound"}),
     ),
@@ -242,9 +245,12 @@ DOCUMENTS: dict[str, dict[str, str]] = {
     # arrays: [{path, dtype, shape, sha256}] of the Orbax folder; sha256 over them all.
     "policy_manifest": {"arrays": "array", "sha256": "string"},
     # features: names in input order; actions: targets; inputs, outputs: names and shapes of the ONNX graph;
-    # gate: {bound, open}; models: how many fold models are averaged; onnx_sha256: hash of policy.onnx.
+    # network: what was taken of the networks that were tried; gate: {bound, level, open}; models: how many fold models
+    # are averaged; onnx_sha256: hash of policy.onnx.
     "policy": {
         "agent": "string",
+        "network": "string",
+        "networks": "array",
         "features": "array",
         "actions": "array",
         "inputs": "object",

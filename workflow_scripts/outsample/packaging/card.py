@@ -70,7 +70,8 @@ def _policy(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
     policy = documents["policy"]
     gate = "open" if policy["gate"]["open"] else "closed, so that every target is 0"
     return [
-        f"Agent {policy['agent']}: the mean of {policy['models']} models ({policy['seeds']} seeds), targets "
+        f"Agent {policy['agent']}, network {policy['network']}: the mean of {policy['models']} models "
+        f"({policy['seeds']} seeds), targets "
         f"{', '.join(f'{action:g}' for action in policy['actions'])} of the sleeve's equity.",
         f"It sees {len(policy['features'])} features of the bar that has just closed, {_account(policy['inputs'])}.",
         f"Its gate is {gate} (bound {policy['gate']['bound']:.3g} per bar).",

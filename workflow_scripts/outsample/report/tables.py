@@ -198,7 +198,7 @@ def _parameter(value: Any) -> Content:
 
 
 def trials(tables: Tables) -> Fragment:
-    """Every trial, best first: its score by the chosen arm, how often its gate opened, and what was searched.
+    """Every trial, best first: its score by the chosen arm, its gates, the networks taken, and what was searched.
 
     One sentence below says which trials broke down, if any did.
     """
@@ -214,6 +214,7 @@ def trials(tables: Tables) -> Fragment:
     varied = sorted({name for (name, _), values in given.items() if len(values) > 1})
     lanes = tables.lanes.assign(broken=tables.lanes["failure"] != "").groupby(["agent", "trial"])
     found = lanes.agg(opened=("gate_open", "sum"), broken=("broken", "sum"), lanes=("gate_open", "size"))
+    networks = {key: of.value_counts().sort_index(kind="stable") for key, of in lanes["network"]}
     rows: list[list[Content]] = []
     for place, ranked in enumerate(tables.selection["ranking"], start=1):
         round_, trial = suggested[(ranked["agent"], ranked["trial"])]
@@ -221,10 +222,13 @@ def trials(tables: Tables) -> Fragment:
         name = f"{ranked['agent']} {ranked['trial']}" + (" (chosen)" if _is_chosen(tables, ranked) else "")
         values = [_parameter(trial["params"].get(parameter, "")) for parameter in varied]
         gates = "broke down" if of_trial["broken"] else f"{of_trial['opened']} of {of_trial['lanes']}"
-        rows.append(
-            [name, number(place, 0), number(ranked["score"]), gates, number(round_, 0), str(trial["origin"]), *values]
+        taken = ", ".join(
+            f"{network} ({count})" for network, count in networks[ranked["agent"], ranked["trial"]].items() if network
         )
-    headers = ["trial", "rank", f"score ({tables.selection['arm']})", "gates open", "round", "origin", *varied]
+        about: list[Content] = [gates, taken, number(round_, 0), str(trial["origin"])]
+        rows.append([name, number(place, 0), number(ranked["score"]), *about, *values])
+    score = f"score ({tables.selection['arm']})"
+    headers = ["trial", "rank", score, "gates open", "networks (lanes)", "round", "origin", *varied]
     broken = found[found["broken"] > 0]
     params = {key: suggested[key][1]["params"] for key in broken.index}
     told = [_breakdowns(params, int(broken["broken"].sum()), len(tables.lanes))] if params else []
@@ -251,13 +255,14 @@ def _is_chosen(tables: Tables, ranked: dict[str, Any]) -> bool:
 def chosen(tables: Tables) -> Fragment:
     """The chosen strategy: arm, score, gate and every parameter."""
     selection, gate = tables.selection, tables.policy["gate"]
-    level = tables.settings["gate"]["level"]
+    tried, network = tables.policy["networks"], tables.policy["network"]
     outcome = "open: the policy may trade" if gate["open"] else "closed: the policy stays flat on the vault"
     pairs: dict[str, Content] = {
         "Arm": f"{selection['arm']}, an automatic choice over {len(selection['ranking'])} trials",
         "Chosen": f"{selection['agent']}, trial {selection['trial']}, score {number(selection['score']).text}",
+        "Network": network + (f", which validated best of {', '.join(tried)}" if len(tried) > 1 else ""),
         "Gate": (
-            f"{outcome}; the {percent(level, 0).text} quantile of its validated mean return per bar is "
+            f"{outcome}; the {percent(gate['level'], 1).text} quantile of its validated mean return per bar is "
             f"{general(gate['bound']).text}, and the gate opens above 0"
         ),
     }

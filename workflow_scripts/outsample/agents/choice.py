@@ -1,0 +1,60 @@
+"""Several sets of settings for one lane: each is trained, and the one with the largest validated return is taken.
+
+Which network fits a market cannot be known beforehand: a linear one cannot see a non-linear edge, and a wide one learns
+the noise of a linear edge as well. The rows on which the gate judges decide between them, so the gate asks for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outsample.agents.gate import gate_bound
+from outsample.config.models import Gate
+
+
+class Choice(NamedTuple):
+    """What was taken, and its gate."""
+
+    taken: int  # number of the variant
+    bound: float  # return per bar; the gate opens above 0
+
+
+def variants(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The settings themselves and each of their alternatives, all without the key `alternatives`.
+
+    >>> variants({"torso": "linear", "units": 4, "alternatives": [{"torso": "tanh"}]})
+    [{'torso': 'linear', 'units': 4}, {'torso': 'tanh', 'units': 4}]
+    """
+    own = {name: value for name, value in settings.items() if name != "alternatives"}
+    return [own, *(own | change for change in settings["alternatives"])]
+
+
+def network_name(torso: str, units: int, layers: int) -> str:
+    """What a network is called in tables and reports.
+
+    >>> network_name("linear", 8, 1), network_name("tanh", 8, 1), network_name("relu", 64, 2)
+    ('linear', 'tanh 8', 'relu 64x64')
+    """
+    return torso if torso == "linear" else f"{torso} {'x'.join([str(units)] * layers)}"
+
+
+def choose(returns: NDArray[np.float64], gate: Gate) -> Choice:
+    """The variant with the largest mean validated return, and its gate at the level of `gate` over their number.
+
+    The best of V skill-less variants would open a gate of the full level up to V times as often (Bonferroni 1936).
+
+    Args:
+        returns: [bars, V] validated net returns per bar of each variant (`gate.validated_returns`).
+        gate: settings of the gate.
+    """
+    taken = int(np.argmax(returns.mean(axis=0)))
+    return Choice(taken, gate_bound(np.ascontiguousarray(returns[:, taken]), level_of(gate, returns.shape[1])))
+
+
+def level_of(gate: Gate, variants: int) -> Gate:
+    """The gate where the best of so many variants is judged."""
+    return gate.model_copy(update={"level": gate.level / variants})
