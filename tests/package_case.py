@@ -94,21 +94,26 @@ def raw_bars(symbols=SYMBOLS, bars: int = BARS) -> pd.DataFrame:
 
 def drawn_policy(
     names, center, scale, seed: int = 0, gate_open: bool = True, models: int = 4, account: bool = False,
-    fill: str = "next_open",
+    fill: str = "next_open", torso: str = "linear", units: int = 4,
 ) -> FinalPolicy:  # fmt: skip
-    """A linear policy whose parameters are drawn; seeds give policies of the same shape."""
+    """A policy whose parameters are drawn, "linear" or "gru"; seeds give policies of the same shape."""
     draw = np.random.Generator(np.random.PCG64(seed))
 
     def normal(*shape):
         return draw.standard_normal((models, *shape)).astype(np.float32)
 
-    actor = {"out": {"kernel": normal(len(names), 3), "bias": normal(3)}, "table": 2 * normal(3, 3)}
+    width = len(names) if torso == "linear" else units
+    actor = {"out": {"kernel": normal(width, 3), "bias": normal(3)}, "table": 2 * normal(3, 3)}
+    if torso == "gru":
+        read = {"kernel": normal(len(names), 3 * units), "bias": normal(3 * units)}
+        actor["out"]["kernel"] *= 5  # a memory of random weights moves little
+        actor["memory"] = {"read": read, "recurrent": normal(units, 3 * units), "offset": normal(units)}
     return FinalPolicy(
         agent="ppo",
         features=tuple(names),
         actions=(-1, 0, 1),
-        torso="linear",
-        units=4,
+        torso=torso,
+        units=units,
         layers=1,
         networks=("linear",),
         fill=fill,
@@ -133,7 +138,9 @@ def other_policy(case: Case, seed: int) -> tuple[bytes, dict[str, Any]]:
     return model, policy_document(policy, model)
 
 
-def make_case(market: Market = COSTLY, symbols=SYMBOLS, gate_open: bool = True, account: bool = False) -> Case:
+def make_case(
+    market: Market = COSTLY, symbols=SYMBOLS, gate_open: bool = True, account: bool = False, torso: str = "linear"
+) -> Case:
     """Run the stages on the drawn bars; `account`: the policy reads its unrealised result and its holding time."""
     raw = raw_bars(symbols)
     validated, quality = validate_bars(raw, Data(symbols=list(symbols), calendar="weekdays"), market)
@@ -141,7 +148,7 @@ def make_case(market: Market = COSTLY, symbols=SYMBOLS, gate_open: bool = True, 
     development, vault, split = split_vault(table, Vault(fraction=0.35), spec["warm_up"])
     names = [feature["name"] for feature in spec["features"]]
     center, scale = development[names].mean().to_numpy(), development[names].std(ddof=0).to_numpy()
-    policy = drawn_policy(names, center, scale, gate_open=gate_open, account=account, fill=market.fill)
+    policy = drawn_policy(names, center, scale, gate_open=gate_open, account=account, fill=market.fill, torso=torso)
     onnx = to_onnx(policy)
     document = policy_document(policy, onnx)
     result = _evaluated(OnnxPolicy(onnx, document), vault, names, market, quality)

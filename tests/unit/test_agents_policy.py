@@ -8,19 +8,29 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
 
 from outsample.agents import checkpoint, export
+from outsample.agents.decide import decide_rows
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.policy import FinalPolicy
-from outsample.errors import SchemaError
+from outsample.agents.training import Program
+from outsample.errors import DataError, SchemaError
 
-_SPEC = importlib.util.spec_from_file_location("agents_case", Path(__file__).parents[1] / "reference/agents_case.py")
-case = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(case)
+
+def _load(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"reference/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+case, gru = _load("agents_case"), _load("gru")
 
 PANEL = case.panel({"A": case.planted(120, 1), "B": case.planted(80, 2)})
 
@@ -36,8 +46,12 @@ def _policy(
         return draw.standard_normal((models, *shape)).astype(np.float32)
 
     width = features if torso == "linear" else units
+    gates = 3 * units
     actor = {"out": {"kernel": normal(width, count), "bias": normal(count)}, "table": 2 * normal(count, count)}
-    if torso != "linear":
+    if torso == "gru":
+        read = {"kernel": normal(features, gates), "bias": normal(gates)}
+        actor["memory"] = {"read": read, "recurrent": normal(units, gates), "offset": normal(units)}
+    elif torso != "linear":
         actor["hidden"] = {"kernel": normal(features, units), "bias": normal(units)}
         for deeper in range(layers - 1):
             actor[f"deeper_{deeper}"] = {"kernel": normal(units, units), "bias": normal(units)}
@@ -132,6 +146,50 @@ def test_decisions_read_the_account_that_they_make(fill):
     assert set(decided.target) == {-1.0, 0.0, 1.0}
 
 
+@pytest.mark.parametrize("account", [False, True])
+def test_decisions_of_a_memory_are_those_of_jax_and_of_plain_loops(account):
+    """JAX over all rows, the exported function and ONNX Runtime bar by bar, and loops: a memory of each symbol."""
+    policy = _policy("gru", account=account)
+    decider = _decider(policy)
+    assert (decider.inputs[-1], decider.memory) == ("memory", 8 * 4)
+    decided = decide(decider, PANEL, first_rows=[0, 7])
+    wanted, carried, memory = np.zeros((200, 3)), decider.start(2), np.zeros((2, 32))
+    for k in range(120):
+        rows = np.minimum(np.array([k, 127 + k]), 199)  # the second symbol ends first
+        carried = decider.act(carried, PANEL.features[rows], PANEL.open[rows], PANEL.close[rows]).carried
+        held = carried.holding
+        own = (held.position * np.log(PANEL.close[rows] / held.entry), held.bars) if account else ()
+        _, preference, memory = export.jax_targets(policy, PANEL.features[rows], held.position, *own, memory)
+        np.testing.assert_allclose(carried.memory, memory, atol=5e-6)
+        live = [True, k < 73]
+        wanted[rows[live]] = preference[live]
+    asked = np.r_[0:120, 127:200]
+    np.testing.assert_allclose(decided.preference[asked], wanted[asked], atol=2e-5)
+    assert np.array_equal(decided.target[asked], wanted[asked].argmax(-1) - 1.0)
+    assert len(set(decided.target)) > 1
+    with pytest.raises(DataError, match="too large for the policy's memory"):
+        decider.act(decider.start(1), np.array([[1e38, -1e38] * 5]), np.ones(1), np.ones(1))
+    if not account:
+        reset = np.isin(np.arange(200), [0, 127])
+        models = [
+            (
+                jax.tree.map(lambda x, b=b: x[b].tolist(), policy.actor),
+                policy.center[b].tolist(),
+                policy.scale[b].tolist(),
+            )
+            for b in range(8)
+        ]
+        by_hand = gru.decisions([models], PANEL.features.tolist(), np.ones(200, int), reset, list(policy.actions))
+        assert np.array_equal(decided.target[asked], np.array(by_hand)[asked])
+        program = Program("ppo", (("layers", 1), ("torso", "gru"), ("units", 4)), policy.actions, "next_open", True)
+        lead = jax.tree.map(lambda x: jnp.asarray(x)[None], policy.actor)
+        owner = np.full(200, 8)
+        rows = decide_rows(
+            program, jnp.asarray(PANEL.features, jnp.float32), lead, policy.center, policy.scale, owner, reset
+        )
+        assert np.array_equal(decided.target[asked], np.asarray(rows)[asked])
+
+
 @pytest.mark.slow
 def test_the_same_policy_gives_the_same_bytes_and_no_trace_of_the_machine():
     model = export.to_onnx(_policy())
@@ -210,6 +268,8 @@ def test_the_decider_refuses_what_it_was_not_made_for():
         OnnxPolicy(model, {**document, "inputs": {**document["inputs"], "the memory of things": ["batch"]}})
     with pytest.raises(SchemaError, match="reads features, position, its policy document says features, holding, pos"):
         OnnxPolicy(model, {**document, "inputs": {**document["inputs"], "holding": ["batch"]}})
+    with pytest.raises(SchemaError, match="reads features, position, its policy document says features, memory, pos"):
+        OnnxPolicy(model, {**document, "inputs": {**document["inputs"], "memory": ["batch", 8]}})
     with pytest.raises(ValueError, match="finite"):
         decider.run(np.full((1, 10), np.nan), [0.0])
     with pytest.raises(ValueError, match="shape"):

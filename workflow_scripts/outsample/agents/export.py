@@ -11,50 +11,66 @@ import numpy as np
 import onnx
 
 from outsample.agents.choice import network_name
-from outsample.agents.network import Head, centred, row_outputs
+from outsample.agents.network import Head, centred, next_outputs, row_outputs
 from outsample.agents.policy import FinalPolicy
 from outsample.market.holding import policy_numbers
 
 _OPSET = 18
-_OUTPUTS = ("target", "preference")
 
 
-def preferences(policy: FinalPolicy, features: jax.Array, position: jax.Array, *account: jax.Array) -> jax.Array:
+def preferences(
+    policy: FinalPolicy, features: jax.Array, position: jax.Array, *further: jax.Array
+) -> tuple[jax.Array, ...]:
     """Mean over the models of the centred logits; the target is the action with the largest one.
 
     Args:
         features: [B, F] raw features of the bar that has just closed.
         position: [B] current target; taken as the nearest of the policy's actions.
-        account: [B] unrealised log return and [B] bars held, where the policy reads them.
-    Returns: [B, A].
+        further: [B] unrealised log return and [B] bars held, where the policy reads them; [B, models * units] what its
+            models remember, where they do (0 before the first bar).
+    Returns: [B, A], and where the models remember, their memories after the bar.
     """
-    positions = len(policy.actions)
-    head = Head(outputs=positions, positions=positions, torso=policy.torso, units=policy.units, layers=policy.layers)
+    count = len(further) - bool(policy.memory)
+    account, memory = further[:count], further[count:]
     scaled = (features[None] - policy.center[:, None]) / policy.scale[:, None]
-    rows = centred(jax.vmap(lambda actor, x: row_outputs(head, actor, x))(policy.actor, scaled))
+    outputs, *memory_next = _row_outputs(policy, scaled, *memory)
+    rows = centred(outputs)
     table = centred(jnp.asarray(policy.actor["table"])).mean(0)
     held = jnp.clip(jnp.round(position), policy.actions[0], policy.actions[-1])
     here = held[:, None] == jnp.array(policy.actions, jnp.float32)
     known = rows.mean(0) + here.astype(jnp.float32) @ table
-    if not account:
-        return known
-    return known + policy_numbers(jnp, *account) @ centred(jnp.asarray(policy.actor["account"])).mean(0)
+    if account:
+        known = known + policy_numbers(jnp, *account) @ centred(jnp.asarray(policy.actor["account"])).mean(0)
+    return known, *memory_next
+
+
+def _row_outputs(policy: FinalPolicy, scaled: jax.Array, memory: jax.Array | None = None) -> tuple[jax.Array, ...]:
+    """Outputs [models, B, A] at scaled features [models, B, F]; of models that remember, also their memories after."""
+    positions = len(policy.actions)
+    head = Head(outputs=positions, positions=positions, torso=policy.torso, units=policy.units, layers=policy.layers)
+    if memory is None:
+        return (jax.vmap(lambda actor, x: row_outputs(head, actor, x))(policy.actor, scaled),)
+    of_models = jnp.stack(jnp.split(memory, policy.models, axis=-1))  # a reshape of a free batch is no plain ONNX
+    rows, after = jax.vmap(lambda actor, x, m: next_outputs(head, actor, x, m))(policy.actor, scaled, of_models)
+    return rows, jnp.concatenate(list(after), axis=-1)
 
 
 def targets(
-    policy: FinalPolicy, features: jax.Array, position: jax.Array, *account: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Targets [B] float32, all 0 where the gate is closed, and preferences [B, A]."""
-    preference = preferences(policy, features, position, *account)
+    policy: FinalPolicy, features: jax.Array, position: jax.Array, *further: jax.Array
+) -> tuple[jax.Array, ...]:
+    """Targets [B] float32, all 0 where the gate is closed, and what `preferences` returns."""
+    preference, *memory_next = preferences(policy, features, position, *further)
     chosen = preference.argmax(-1).astype(jnp.float32) + policy.actions[0]
-    return (chosen if policy.gate_open else jnp.zeros_like(position)), preference
+    return (chosen if policy.gate_open else jnp.zeros_like(position)), preference, *memory_next
 
 
 def to_onnx(policy: FinalPolicy) -> bytes:
     """The policy as the bytes of an ONNX model with a free batch dimension; the same policy gives the same bytes.
 
     Inputs `features` [batch, F], `position` [batch] and, where the policy reads its account, `unrealised` [batch] and
-    `holding` [batch]; outputs `target` [batch] and `preference` [batch, A]; all float32.
+    `holding` [batch]; outputs `target` [batch] and `preference` [batch, A]; all float32. A policy that remembers has
+    the input `memory` [batch, models * units] as well, 0 before its first bar, and the output `memory_next`, which is
+    its `memory` at the bar after.
     """
     original = jnp.cumsum
     from jax2onnx import to_onnx as convert  # here, because its import takes seconds and changes jax.numpy
@@ -66,7 +82,7 @@ def to_onnx(policy: FinalPolicy) -> bytes:
             model_name=f"outsample.{policy.agent}",
             opset=_OPSET,
             input_names=list(policy.inputs),
-            output_names=list(_OUTPUTS),
+            output_names=list(policy.outputs),
         )
     finally:
         jnp.cumsum = original  # jax2onnx 0.17 leaves a function of its own there, which would end up in training
@@ -100,7 +116,6 @@ def _strip_nodes(nodes: Any) -> None:
 
 def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
     """The document `policy` of the schemas that goes with the ONNX bytes."""
-    actions = len(policy.actions)
     return {
         "agent": policy.agent,
         "network": network_name(policy.torso, policy.units, policy.layers),
@@ -108,7 +123,7 @@ def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
         "features": list(policy.features),
         "actions": [float(action) for action in policy.actions],
         "inputs": policy.inputs,
-        "outputs": {"target": ["batch"], "preference": ["batch", actions]},
+        "outputs": policy.outputs,
         "gate": {
             "bound": float(policy.gate_bound),
             "level": float(policy.gate_level),
@@ -121,7 +136,7 @@ def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
     }
 
 
-def jax_targets(policy: FinalPolicy, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def jax_targets(policy: FinalPolicy, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     """`targets` of arrays of any float type, as NumPy: the JAX side of the comparison with the ONNX decider."""
-    target, preference = targets(policy, *(jnp.asarray(values, jnp.float32) for values in inputs))
-    return np.asarray(target), np.asarray(preference)
+    outputs = targets(policy, *(jnp.asarray(values, jnp.float32) for values in inputs))
+    return tuple(np.asarray(output) for output in outputs)

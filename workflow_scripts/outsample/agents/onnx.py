@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
-from outsample.errors import SchemaError
+from outsample.errors import DataError, SchemaError
 from outsample.market.holding import Holding, advance, flat, unrealised
 from outsample.market.panel import Panel
 
@@ -23,7 +23,7 @@ _REFUSALS = (
 
 
 # What can be supplied to a policy; its document says which of them it reads.
-_INPUTS = ("features", "position", "unrealised", "holding")
+_INPUTS = ("features", "position", "unrealised", "holding", "memory")
 
 
 class Carried(NamedTuple):
@@ -31,6 +31,7 @@ class Carried(NamedTuple):
 
     target: NDArray[np.float32]  # [B] as decided; filled at the next bar
     holding: Holding  # [B] float64, at the close at which it was decided
+    memory: NDArray[np.float32]  # [B, policy.memory] what the models remember of the bars so far
 
 
 class Decision(NamedTuple):
@@ -73,51 +74,59 @@ class OnnxPolicy:
             )
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-            read = {entry.name for entry in self._session.get_inputs()}
-            if read != set(self.inputs):
+            read = {entry.name: entry.shape for entry in self._session.get_inputs()}
+            self.memory: int = read["memory"][1] if "memory" in read else 0
+            if set(read) != set(self.inputs):
                 raise SchemaError(
                     f"The ONNX model reads {', '.join(sorted(read))}, its policy document says "
                     f"{', '.join(sorted(self.inputs))}; run train_final again."
                 )
             still = np.zeros((2, len(self.features)))
-            tried = self.act(self.start(2), still, np.ones(2), np.ones(2))[:2]
+            *tried, after = self.act(self.start(2), still, np.ones(2), np.ones(2))
         except _REFUSALS as error:
             raise SchemaError(
                 f"The ONNX model cannot be run by ONNX Runtime {onnxruntime.__version__} "
                 f"({str(error).splitlines()[0]}); install the version of requirements.lock, or run train_final again."
             ) from error
-        if [answer.shape for answer in tried] != [(2,), (2, len(self.actions))]:
+        if [answer.shape for answer in (*tried, after.memory)] != [(2,), (2, len(self.actions)), (2, self.memory)]:
             raise SchemaError(
-                "The ONNX model does not answer with a target and a preference for each action; run train_final again."
+                "The ONNX model does not answer with a target and a preference for each action, or with another "
+                "memory than it reads; run train_final again."
             )
 
     def run(
-        self, features: ArrayLike, position: ArrayLike, **account: ArrayLike
+        self, features: ArrayLike, position: ArrayLike, **further: ArrayLike
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Targets [B] and preferences [B, A] at raw features [B, F] and current targets [B].
 
         Args:
-            account: what the policy reads of its account beside the position, [B] each: `unrealised`, log return, and
-                `holding`, bars (`outsample.market.holding`).
+            further: what else the policy reads: of its account (`outsample.market.holding`) `unrealised` [B], log
+                return, and `holding` [B], bars; of the bars before `memory` [B, policy.memory].
         Raises: ValueError where a value is not finite, a shape does not fit or an input is missing or not read.
         """
-        given: dict[str, ArrayLike] = {"features": features, "position": position, **account}
+        target, preference, *_ = self._answers({"features": features, "position": position, **further})
+        return target, preference
+
+    def _answers(self, given: Mapping[str, ArrayLike]) -> list[NDArray[np.float32]]:
         if set(given) != set(self.inputs):
             raise ValueError(f"the policy reads {', '.join(self.inputs)}, and is given {', '.join(given)}")
         inputs = {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in given.items()}
         rows = (len(inputs["position"]),)
+        widths = {"features": (len(self.features),), "memory": (self.memory,)}
         for name, values in inputs.items():
-            wanted = (*rows, len(self.features)) if name == "features" else rows
+            wanted = (*rows, *widths.get(name, ()))
             if values.shape != wanted:
                 raise ValueError(f"{name} are of shape {values.shape}, not {wanted}")
         if not all(np.isfinite(values).all() for values in inputs.values()):
-            raise ValueError("features and account must be finite")
-        target, preference = self._session.run(["target", "preference"], inputs)
-        return target, preference
+            raise ValueError("features, account and memory must be finite")
+        outputs = ["target", "preference", *(["memory_next"] if self.memory else [])]
+        answers: list[NDArray[np.float32]] = self._session.run(outputs, inputs)
+        return answers
 
     def start(self, rows: int) -> Carried:
-        """What the first decision of B rows goes on from: flat."""
-        return Carried(np.zeros(rows, dtype=np.float32), flat(np, (rows,)))
+        """What the first decision of B rows goes on from: flat, and nothing remembered."""
+        empty = np.zeros((rows, self.memory), dtype=np.float32)
+        return Carried(np.zeros(rows, dtype=np.float32), flat(np, (rows,)), empty)
 
     def act(self, carried: Carried, features: ArrayLike, open: NDArray[Any], close: NDArray[Any]) -> Decision:
         """Decide at the close of a bar, whose fill has brought the position to the target decided before.
@@ -127,13 +136,19 @@ class OnnxPolicy:
             features: [B, F] raw features of the bar that has just closed.
             open, close: [B] adjusted prices of that bar, > 0; one of them filled the target before, by the policy's
                 `fill`.
+        Raises: DataError where what the policy remembers after the bar is not finite.
         """
         fill = open if self.fill == "next_open" else close
         holding = advance(np, carried.holding, carried.target.astype(np.float64), fill)
-        account = {"unrealised": unrealised(np, holding, close), "holding": holding.bars}
-        read = {name: values for name, values in account.items() if name in self.inputs}
-        target, preference = self.run(features, holding.position, **read)
-        return Decision(target, preference, Carried(target, holding))
+        known = {
+            **{"features": features, "position": holding.position, "memory": carried.memory},
+            **{"unrealised": unrealised(np, holding, close), "holding": holding.bars},
+        }
+        answers = self._answers({name: known[name] for name in self.inputs})
+        target, preference, memory = answers if self.memory else (*answers, carried.memory)
+        if not np.isfinite(memory).all():
+            raise DataError("Features are too large for the policy's memory; correct the bars up to that one.")
+        return Decision(target, preference, Carried(target, holding, memory))
 
 
 def chosen_rows(chosen: NDArray[np.bool_], carried: Carried, other: Carried) -> Carried:
@@ -141,6 +156,7 @@ def chosen_rows(chosen: NDArray[np.bool_], carried: Carried, other: Carried) -> 
     return Carried(
         np.where(chosen, carried.target, other.target),
         Holding(*(np.where(chosen, *pair) for pair in zip(carried.holding, other.holding, strict=True))),
+        np.where(chosen[:, None], carried.memory, other.memory),
     )
 
 

@@ -35,7 +35,20 @@ class FinalPolicy:
     def inputs(self) -> dict[str, list[str | int]]:
         """Names and shapes of what the policy reads, in the order of its ONNX inputs."""
         account = ("unrealised", "holding") if "account" in self.actor else ()
-        return {"features": ["batch", len(self.features)]} | {name: ["batch"] for name in ("position", *account)}
+        read: dict[str, list[str | int]] = {"features": ["batch", len(self.features)]}
+        read |= {name: ["batch"] for name in ("position", *account)}
+        return read | ({"memory": ["batch", self.memory]} if self.memory else {})
+
+    @property
+    def outputs(self) -> dict[str, list[str | int]]:
+        """Names and shapes of what the policy answers, in the order of its ONNX outputs."""
+        answers: dict[str, list[str | int]] = {"target": ["batch"], "preference": ["batch", len(self.actions)]}
+        return answers | ({"memory_next": ["batch", self.memory]} if self.memory else {})
+
+    @property
+    def memory(self) -> int:
+        """How many numbers all models together remember of the bars before; 0 without a recurrent torso."""
+        return self.models * self.units if self.torso == "gru" else 0
 
     @property
     def models(self) -> int:

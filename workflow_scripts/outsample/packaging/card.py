@@ -14,8 +14,12 @@ from outsample.market.metrics import METRICS
 # Alpha and beta stand in the table of metrics beside those of the market's own list.
 _FURTHER = {"alpha": ("Alpha to buy and hold", "fraction per year"), "beta": ("Beta to buy and hold", "1")}
 
-# What a policy may read of its account beside its target (outsample.market.holding), by its names in the document.
-_ACCOUNT = {"unrealised": "the log return since its entry", "holding": "how many bars it has held it"}
+# What a policy may read beside the features and its target, by its names in the document.
+_FURTHER_INPUTS = {
+    "unrealised": "the log return since its entry",
+    "holding": "how many bars it has held it",
+    "memory": "its memory of the bars before",
+}
 
 
 def model_card(
@@ -73,14 +77,14 @@ def _policy(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"Agent {policy['agent']}, network {policy['network']}: the mean of {policy['models']} models "
         f"({policy['seeds']} seeds), targets "
         f"{', '.join(f'{action:g}' for action in policy['actions'])} of the sleeve's equity.",
-        f"It sees {len(policy['features'])} features of the bar that has just closed, {_account(policy['inputs'])}.",
+        f"It sees {len(policy['features'])} features of the bar that has just closed, {_own(policy['inputs'])}.",
         f"Its gate is {gate} (bound {policy['gate']['bound']:.3g} per bar).",
         f"The features warm up in {documents['feature_spec']['warm_up']} bars; checkpoints.json holds their state.",
     ]
 
 
-def _account(inputs: Mapping[str, Any]) -> str:
-    seen = ["its own target"] + [words for name, words in _ACCOUNT.items() if name in inputs]
+def _own(inputs: Mapping[str, Any]) -> str:
+    seen = ["its own target"] + [words for name, words in _FURTHER_INPUTS.items() if name in inputs]
     return f"{', '.join(seen[:-1])} and {seen[-1]}" if seen[1:] else f"and {seen[0]}"
 
 

@@ -72,7 +72,10 @@ class StreamDecider:
                     f"{symbol} on {day_text(when)}: the feature {name} is too large for the policy; correct the bars "
                     "up to that one."
                 )
-        target, preference, carried = self._policy.act(self._carried, features, prices[:, 0], prices[:, 3])
+        try:
+            target, preference, carried = self._policy.act(self._carried, features, prices[:, 0], prices[:, 3])
+        except DataError as error:
+            raise DataError(f"{day_text(when)}: {error}") from error
         live = np.isin(np.arange(len(self._rows)), [self._rows[symbol] for symbol in bars])
         self._carried = chosen_rows(live, carried, self._carried)
         return {s: (features[self._rows[s]], target[self._rows[s]], preference[self._rows[s]]) for s in bars}
