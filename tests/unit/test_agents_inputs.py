@@ -10,6 +10,7 @@ import pytest
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, fit_final, train_lanes
 from outsample.agents.registry import AGENTS, get_agent
+from outsample.agents.training import Program
 from outsample.config.agents import Agents, Dqn, Ppo
 from outsample.config.models import Gate, Search
 from outsample.errors import TrainingError
@@ -57,6 +58,35 @@ def test_hyper_parameters_outside_their_domain(changes, match):
 def test_hyper_parameters_that_do_not_fit_together():
     params = {**Dqn(alternatives=[]).model_dump(), "segment": 30, "prioritised": True}
     _refused("Trial 3, fold 0, seed 5: prioritised needs `pairs: sampled`", [Lane(3, 0, 5, params)], agent="dqn")
+
+    params |= {"prioritised": False, "pairs": "sampled", "batch": 300, "replay": 256}
+    refused = "seed 5: batch is 300, more than the 256 decisions of `replay`"
+    _refused(refused, [Lane(3, 0, 5, params)], agent="dqn")
+
+
+def test_a_batch_that_is_larger_than_the_rollout():
+    # The largest train span of the table, that of fold -1, needs 14 segments of 30 bars.
+    lanes = [Lane(3, 0, 5, {**PARAMS, "minibatches": 421})]
+    _refused(r"seed 5 has minibatches = 421, more than the 420 bars of its rollout \(14 segments of 30\)", lanes)
+    lanes = [Lane(3, 0, 5, {**Dqn().model_dump(), "segment": 30, "batch": 421})]
+    _refused("has batch = 421, more than the 420 bars.*use at most 420", lanes, agent="dqn")
+
+
+@pytest.mark.parametrize(
+    ("actions", "short_selling", "match"),
+    [
+        ((), True, "The actions are none: add flat, 0"),
+        ((), False, "The actions are none: add flat, 0"),
+        ((1,), False, "The actions are 1: add flat, 0"),
+        ((-1, 1), True, "The actions are -1, 1: add flat, 0"),
+        ((-1, 0, 1), False, "The actions are -1, 0, 1 though short selling is off: leave out those below 0"),
+        ((0, 1, 1), False, "The actions are 0, 1, 1: give each once, in ascending order"),
+        ((1, 0), False, "The actions are 1, 0: give each once, in ascending order"),
+    ],
+)
+def test_actions_that_an_agent_cannot_choose_among(actions, short_selling, match):
+    with pytest.raises(TrainingError, match=match):
+        Program("ppo", (), actions, "next_open", short_selling)
 
 
 def test_a_missing_hyper_parameter():

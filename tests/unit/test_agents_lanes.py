@@ -133,26 +133,37 @@ def _poisoned(panel, keep):
     return dataclasses.replace(panel, features=features, **prices)
 
 
-def _models(agent, panel):
-    """All inner models of fold 0, unchecked; segments of 50 are longer than the last train block of inner fold 2."""
-    studio = Studio.open(agent, panel, FOLDS, SCALERS, RULES)
-    hyper = studio.module.Hyper(*(jnp.float32(PARAMS[agent][name]) for name in studio.module.Hyper._fields))
-    program = studio.program({**PARAMS[agent], **OTHER_PROGRAM[agent], "segment": 50})
-    run = partial(train, studio.module, program, studio.market, studio.numbers, hyper)
-    return jax.jit(lambda jobs: jax.lax.map(run, jobs))(studio.jobs(_lane(agent, 0, 0, 0), 50))
+def _trainer(agent, changes):
+    """Bars -> all inner models of fold 0, unchecked; segments of 50 are longer than the last block of inner fold 2."""
+    studio = Studio.open(agent, PANEL, FOLDS, SCALERS, RULES)
+    settings = {**getattr(Agents(), agent).model_dump(), "updates": 4, "segment": 50, **changes}
+    hyper = studio.module.Hyper(*(jnp.float32(settings[name]) for name in studio.module.Hyper._fields))
+    jobs = studio.jobs(Lane(0, 0, 0, settings), 50)
+    program = studio.program(settings)
+
+    @jax.jit
+    def run(market, jobs):
+        return jax.lax.map(partial(train, studio.module, program, market, studio.numbers, hyper), jobs)
+
+    return lambda panel: run(Studio.open(agent, panel, FOLDS, SCALERS, RULES).market, jobs)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("inner", [0, 2])
-def test_nothing_outside_the_train_blocks_is_read(agent, inner):
-    keep = np.zeros(len(PANEL.dates), dtype=bool)
-    for start, end in fold_rows(FOLDS, PANEL)[0].train[inner]:
-        keep[start:end] = True
-    panels = (PANEL, _poisoned(PANEL, keep))
-    clean, poisoned = (jax.tree.map(lambda x: x[inner], _models(agent, panel)) for panel in panels)
-    for a, b in zip(jax.tree.leaves(clean), jax.tree.leaves(poisoned), strict=True):
-        assert np.isfinite(a).all()
-        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+@pytest.mark.parametrize(
+    ("agent", "changes"),
+    [("a2c", OTHER_PROGRAM["a2c"]), ("direct", {}), ("dqn", {}), ("dqn", OTHER_PROGRAM["dqn"]), ("ppo", {})],
+)
+def test_nothing_outside_the_train_blocks_is_read(agent, changes):
+    trained = _trainer(agent, changes)
+    whole = trained(PANEL)
+    for inner in (0, 2):
+        keep = np.zeros(len(PANEL.dates), dtype=bool)
+        for start, end in fold_rows(FOLDS, PANEL)[0].train[inner]:
+            keep[start:end] = True
+        clean, poisoned = (jax.tree.map(lambda x, i=inner: x[i], of) for of in (whole, trained(_poisoned(PANEL, keep))))
+        for a, b in zip(jax.tree.leaves(clean), jax.tree.leaves(poisoned), strict=True):
+            assert np.isfinite(a).all()
+            assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 def test_targets_do_not_change_when_rows_after_the_test_do(agent, mixed, together):

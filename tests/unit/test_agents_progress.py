@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from outsample.agents import loop
 from outsample.agents.lanes import Lane, Watch, fit_final, train_lanes
 from outsample.agents.loop import Callback
 from outsample.agents.progress import ShardProgress, open_progress
@@ -109,6 +110,18 @@ def test_checkpoint_of_other_work_is_not_taken(tmp_path):
     after = StopAt(None, None)
     _train("ppo", Watch(other, [after]))
     assert after.seen[0] == ("Trial 0, fold 0, seed 0", 2)
+
+
+def test_checkpoint_of_another_network_is_named_before_anything_is_compiled(tmp_path):
+    with pytest.raises(InterruptedTrainingError):
+        _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
+    compiled = loop._begin._cache_size()
+    for seed in (0, 1):  # one is finished, the other was at work
+        lanes = [Lane(0, 0, seed, {**_params("ppo"), "torso": "tanh"})]
+        watch = Watch(ShardProgress(tmp_path, "key", seconds=0))
+        with pytest.raises(TrainingError, match=rf"seed {seed} is that of another network \(an array of shape .*, not"):
+            train_lanes("ppo", lanes, PANEL, FOLDS, SCALERS, RULES, Gate(), watch)
+    assert loop._begin._cache_size() == compiled
 
 
 @pytest.mark.slow

@@ -135,6 +135,37 @@ def check_features(panel: Panel, folds: Collection[FoldRows]) -> None:
         )
 
 
+def check_actions(actions: Sequence[int], short_selling: bool) -> None:
+    """Raises TrainingError where an agent cannot choose among these targets: they must ascend and hold flat."""
+    listed = ", ".join(str(action) for action in actions) or "none"
+    if 0 not in actions:
+        raise TrainingError(f"The actions are {listed}: add flat, 0, from which every span starts.")
+    if list(actions) != sorted(set(actions)):
+        raise TrainingError(f"The actions are {listed}: give each once, in ascending order.")
+    if min(actions) < 0 and not short_selling:
+        raise TrainingError(
+            f"The actions are {listed} though short selling is off: leave out those below 0, or switch "
+            "market.short_selling on."
+        )
+
+
+def check_batch(settings: Mapping[str, Any], segments: int, where: str) -> None:
+    """Raises TrainingError where an update takes more, or smaller, batches from a rollout than it has bars.
+
+    Args:
+        settings: of the agent, checked.
+        segments: number of segments of a rollout.
+        where: the lane, for the sentence.
+    """
+    bars = segments * settings["segment"]
+    for name in ("batch", "minibatches"):
+        if settings.get(name, 1) > bars:
+            raise TrainingError(
+                f"{where} has {name} = {settings[name]}, more than the {bars} bars of its rollout ({segments} segments "
+                f"of {settings['segment']}); use at most {bars}."
+            )
+
+
 def check_span(rows: FoldRows, segment: int) -> None:
     """Raises TrainingError where an inner fold trains on fewer decisions than one rollout segment."""
     for inner, blocks in enumerate(rows.train):

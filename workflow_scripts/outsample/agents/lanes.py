@@ -26,6 +26,7 @@ from outsample.agents.decide import decide_rows
 from outsample.agents.gate import validated_returns
 from outsample.agents.inputs import (
     FoldRows,
+    check_batch,
     check_features,
     check_minibatches,
     check_span,
@@ -205,7 +206,9 @@ def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, list[dic
         for number, settings in enumerate(tried):
             checked_settings(studio.module.SETTINGS, settings | {"alternatives": []}, _name(lane, number))
             check_span(rows, settings["segment"])
-            check_minibatches(settings, studio.segments(settings["segment"]), _name(lane))
+            segments = studio.segments(settings["segment"])
+            check_batch(settings, segments, _name(lane, number))
+            check_minibatches(settings, segments, _name(lane, number))
         scaler_arrays(studio.scalers, lane.fold, studio.panel.feature_names)
         if not 0 <= lane.seed < 2**32:
             raise TrainingError(f"{_name(lane)}: a seed must be in 0 .. 4294967295.")

@@ -125,12 +125,15 @@ def train_models(
     Raises: BrokenLaneError where parameters or losses are not finite, naming the lane, the inner fold and the update.
     """
     updates, length = program["updates"], chunk_length(program["updates"])
-    state, inputs = _begin(program, market, numbers, hyper, jobs)
     curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
     finish = jax.vmap(partial(get_agent(program.agent).finish, program))
-    if keeper and (whole := keeper.finished(lane, Trained(finish(state), curve))):
-        return whole
-    kept = keeper.restore(lane, (state, curve)) if keeper else None
+    kept = None
+    if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
+        like, _ = jax.eval_shape(partial(_begin, program), market, numbers, hyper, jobs)
+        if whole := keeper.finished(lane, Trained(jax.eval_shape(finish, like), curve)):
+            return whole
+        kept = keeper.restore(lane, (like, curve))
+    state, inputs = _begin(program, market, numbers, hyper, jobs)
     done, (state, curve) = kept or (0, (state, curve))
     while done < updates:
         chunk = jax.tree.map(lambda x, first=done: x[:, first : first + length], inputs)

@@ -78,17 +78,25 @@ class ShardProgress:
             self._read()
 
     def finished(self, lane: str, like: Any) -> Any | None:
-        """What a finished lane gave, in the form of `like`; None where it is not finished."""
+        """What a finished lane gave, in the form of `like`; None where it is not finished.
+
+        Args: like: arrays or their shapes; an axis of length 0 is of any length.
+        Raises: TrainingError where what is kept has other shapes, as that of another network.
+        """
         leaves = self._finished.get(lane)
-        return None if leaves is None else jax.tree.unflatten(jax.tree.structure(like), leaves)
+        return None if leaves is None else _shaped(lane, leaves, like)
 
     def restore(self, lane: str, like: Any) -> tuple[int, Any] | None:
-        """Updates done of the lane at work, and its progress in the form of `like`; None for any other lane."""
+        """Updates done of the lane at work, and its progress in the form of `like`; None for any other lane.
+
+        Args, Raises: as `finished`.
+        """
         if self._at_work is None or self._at_work[0] != lane:
             return None
         _, update, leaves = self._at_work
+        progress = _shaped(lane, leaves, like)
         _LOG.info("%s goes on after update %d.", lane, update)
-        return update, jax.tree.unflatten(jax.tree.structure(like), leaves)
+        return update, progress
 
     def offer(self, lane: str, update: int, progress: Any) -> bool:
         """Keep the progress of the lane at work if it is time; whether it was."""
@@ -175,6 +183,26 @@ class ShardProgress:
 
 def _leaves(tree: Any) -> Leaves:
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def _shaped(lane: str, leaves: Leaves, like: Any) -> Any:
+    wanted = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in jax.tree.leaves(like)]
+    found = [(leaf.shape, leaf.dtype) for leaf in leaves]
+    differ = [pair for pair in zip(found, wanted, strict=False) if not _fits(*pair)]
+    if differ or len(found) != len(wanted):
+        what = f"{len(found)} arrays, not {len(wanted)}"
+        if differ:
+            what = f"an array of shape {differ[0][0][0]}, not {differ[0][1][0]}"
+        raise TrainingError(
+            f"The checkpoint of {lane} is that of another network ({what}); delete the folder work/ and give the same "
+            "command again."
+        )
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def _fits(found: tuple[tuple[int, ...], np.dtype], wanted: tuple[tuple[int, ...], np.dtype]) -> bool:
+    same = found[1] == wanted[1] and len(found[0]) == len(wanted[0])
+    return same and all(length in (axis, 0) for axis, length in zip(found[0], wanted[0], strict=True))
 
 
 def _groups(finished: dict[str, Leaves]) -> dict[Any, list[str]]:

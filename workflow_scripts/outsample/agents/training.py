@@ -9,19 +9,26 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from outsample.agents.inputs import check_actions
 from outsample.agents.network import Head, Params
 from outsample.market.accounting import MarketRules
 
 
 @dataclass(frozen=True)
 class Program:
-    """What is compiled in: everything that changes shapes or the program itself."""
+    """What is compiled in: everything that changes shapes or the program itself.
+
+    Raises: TrainingError where the actions do not ascend, lack flat, or are short though short selling is off.
+    """
 
     agent: str
     settings: tuple[tuple[str, int | str], ...]  # the agent's static hyper-parameters, sorted by name
     actions: tuple[int, ...]  # targets, ascending; the positions are the same list
     fill: str
     short_selling: bool
+
+    def __post_init__(self) -> None:
+        check_actions(self.actions, self.short_selling)
 
     def __getitem__(self, name: str) -> Any:
         return dict(self.settings)[name]

@@ -181,6 +181,8 @@ class Dqn(Network):
             raise refusal("prioritised", "needs `pairs: sampled`; all pairs of a bar are learnt from as they are")
         if self.torso == "gru" and self.pairs == "sampled":
             raise refusal("pairs", "must be all with `torso: gru`, which learns from whole segments")
+        if self.pairs == "sampled" and self.batch > self.replay:
+            raise refusal("batch", f"is {self.batch}, more than the {self.replay} decisions of `replay`")
         return self
 
 

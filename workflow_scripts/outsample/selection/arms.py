@@ -51,10 +51,10 @@ def select(arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], 
     )
     best = ranked[0]
     if best in broken:
+        lower = " or ".join(name for name in ("learning_rate", "reward_scale") if name in params[best])
         raise TrainingError(
             f"Every trial broke down ({len(ranked)} of {len(ranked)} have a lane whose parameters or losses are not "
-            f"finite), so there is none to choose: lower learning_rate or reward_scale in agents.{best[0]} and in "
-            f"search.space.{best[0]}."
+            f"finite), so there is none to choose: lower {lower} in agents.{best[0]} and search.space.{best[0]}."
         )
     return {
         "arm": arm,
