@@ -13,7 +13,7 @@ def arguments_of(agent: str, settings: Mapping[str, Any], bars: int, features: i
     import jax.numpy as jnp  # after configure_jax
 
     from outsample.agents.registry import get_agent
-    from outsample.agents.training import MarketArrays, Program, RuleNumbers
+    from outsample.agents.training import MarketArrays, Program, RuleNumbers, hyper_of
 
     module = get_agent(agent)
     draw = np.random.Generator(np.random.PCG64(0))
@@ -23,4 +23,4 @@ def arguments_of(agent: str, settings: Mapping[str, Any], bars: int, features: i
     static = tuple((name, settings[name]) for name in sorted(module.STATIC))
     program = Program(agent, static, (-1, 0, 1), "next_open", short_selling=True)
     numbers = RuleNumbers(*map(jnp.float32, (6e-4, 4e-5, 0.01, 0.0)))
-    return program, market, numbers, module.Hyper(*(jnp.float32(settings[name]) for name in module.Hyper._fields))
+    return program, market, numbers, hyper_of(module, settings)

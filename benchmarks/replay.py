@@ -20,10 +20,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from outsample.agents.lanes import Lane, Studio
 from outsample.agents.loop import train_models
+from outsample.agents.training import hyper_of
 from outsample.config.agents import Dqn
 from outsample.market.accounting import MarketRules
 
@@ -42,7 +42,7 @@ def training(inputs: int, settings: dict[str, Any]) -> Callable[[], object]:
     folds = CASE.folds(panel, {0: (BARS - 10, BARS)})
     studio = Studio.open("dqn", panel, folds, CASE.scalers(panel, folds), RULES)
     params = Dqn(pairs="sampled", **settings).model_dump()
-    hyper = studio.module.Hyper(*(jnp.float32(params[name]) for name in studio.module.Hyper._fields))
+    hyper = hyper_of(studio.module, params)
     program, jobs = studio.program(params), studio.jobs(Lane(0, 0, 0, params), params["segment"])
 
     def train() -> object:

@@ -37,7 +37,8 @@ SHORT, LONG = (-1, 0, 1), (0, 1)
 
 
 def _program(actions=SHORT, **settings):
-    static = {"layers": 1, "objective": "return", "segment": 6, "torso": "linear", "units": 3, "updates": 5} | settings
+    few = {"segment": 6, "torso": "linear", "units": 3, "updates": 5}
+    static = {name: value for name, value in Direct().model_dump().items() if name in direct.STATIC} | few | settings
     return Program("direct", tuple(sorted(static.items())), actions, "next_open", actions == SHORT)
 
 

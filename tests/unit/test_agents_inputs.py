@@ -55,13 +55,20 @@ def test_hyper_parameters_outside_their_domain(changes, match):
     _refused(match, lanes=[Lane(3, 0, 5, {**PARAMS, **changes})])
 
 
-def test_hyper_parameters_that_do_not_fit_together():
-    params = {**Dqn(alternatives=[]).model_dump(), "segment": 30, "prioritised": True}
-    _refused("Trial 3, fold 0, seed 5: prioritised needs `pairs: sampled`", [Lane(3, 0, 5, params)], agent="dqn")
-
-    params |= {"prioritised": False, "pairs": "sampled", "batch": 300, "replay": 256}
-    refused = "seed 5: batch is 300, more than the 256 decisions of `replay`"
-    _refused(refused, [Lane(3, 0, 5, params)], agent="dqn")
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"prioritised": True}, "Trial 3, fold 0, seed 5: prioritised needs `pairs: sampled`"),
+        ({"dropout": 0.2}, "Trial 3, fold 0, seed 5: dropout must be 0 with `torso: linear`"),
+        (
+            {"pairs": "sampled", "batch": 300, "replay": 256},
+            "seed 5: batch is 300, more than the 256 decisions of `replay`",
+        ),
+    ],
+)
+def test_hyper_parameters_that_do_not_fit_together(changes, match):
+    params = {**Dqn(alternatives=[]).model_dump(), "segment": 30, **changes}
+    _refused(match, [Lane(3, 0, 5, params)], agent="dqn")
 
 
 def test_a_batch_that_is_larger_than_the_rollout():

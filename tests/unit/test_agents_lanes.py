@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +15,7 @@ from outsample.agents import export
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, Studio, fit_final, train_lanes
 from outsample.agents.onnx import OnnxPolicy
-from outsample.agents.training import train
+from outsample.agents.training import hyper_of, train
 from outsample.config.agents import Agents
 from outsample.config.models import Gate
 from outsample.errors import TrainingError
@@ -60,9 +59,12 @@ def _of(frame, lane):
 
 # Changes of the program: for each agent its own.
 OTHER_PROGRAM = {
-    "a2c": {"torso": "tanh", "units": 3},
-    "dqn": {"pairs": "sampled", "prioritised": True, "dueling": True, "n_step": 3},
-    "ppo": {"torso": "relu", "units": 3, "layers": 2},
+    "a2c": {"torso": "tanh", "units": 3, "dropout": 0.2},
+    "dqn": {
+        **{"pairs": "sampled", "prioritised": True, "dueling": True, "n_step": 3},
+        **{"torso": "tanh", "units": 3, "dropout": 0.2},
+    },
+    "ppo": {"torso": "relu", "units": 3, "layers": 2, "dropout": 0.2},
 }
 
 
@@ -137,7 +139,7 @@ def _trainer(agent, changes):
     """Bars -> all inner models of fold 0, unchecked; segments of 50 are longer than the last block of inner fold 2."""
     studio = Studio.open(agent, PANEL, FOLDS, SCALERS, RULES)
     settings = {**getattr(Agents(), agent).model_dump(), "updates": 4, "segment": 50, **changes}
-    hyper = studio.module.Hyper(*(jnp.float32(settings[name]) for name in studio.module.Hyper._fields))
+    hyper = hyper_of(studio.module, settings)
     jobs = studio.jobs(Lane(0, 0, 0, settings), 50)
     program = studio.program(settings)
 

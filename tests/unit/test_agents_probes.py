@@ -11,6 +11,7 @@ import pytest
 
 from outsample.agents.lanes import Lane, Studio
 from outsample.agents.network import Head, row_outputs
+from outsample.agents.training import hyper_of
 from outsample.market.accounting import MarketRules
 
 _SPEC = importlib.util.spec_from_file_location("agents_case", Path(__file__).parents[1] / "reference/agents_case.py")
@@ -30,7 +31,7 @@ def _train(agent, log_returns, feature, rules=RULES, **changes):
     scalers = case.scalers(panel, folds).assign(center=0.0, scale=1.0)
     studio = Studio.open(agent, panel, folds, scalers, rules)
     settings = {**studio.module.SETTINGS().model_dump(), "segment": 25, "weight_decay": 0.0, **changes}
-    hyper = studio.module.Hyper(*(jnp.float32(settings[name]) for name in studio.module.Hyper._fields))
+    hyper = hyper_of(studio.module, settings)
     job = jax.tree.map(lambda x: x[0], studio.jobs(Lane(0, 0, 0, settings), settings["segment"]))
     program = studio.program(settings)
 

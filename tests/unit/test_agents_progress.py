@@ -26,8 +26,11 @@ PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)})
 FOLDS = case.folds(PANEL, {0: (200, 240), -1: (280, 280)})
 SCALERS = case.scalers(PANEL, FOLDS)
 CHANGES = {
-    "a2c": {"updates": 8},
-    "direct": {"updates": 8},
+    "a2c": {
+        **{"updates": 8, "gradient_norm": 0.5},
+        **{"learning_rate_schedule": "cosine", "entropy_schedule": "linear", "reward": "mixed"},
+    },
+    "direct": {"updates": 8, "dropout": 0.3},
     "dqn": {"updates": 8, "pairs": "sampled", "prioritised": True, "batch": 16, "n_step": 2},
     "ppo": {"updates": 8},
 }

@@ -206,6 +206,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
             "agents: {dqn: {prioritised: true}}",
             "agents.dqn.prioritised needs `pairs: sampled`; all pairs of a bar are learnt from as they are.",
         ),
+        (
+            "agents: {a2c: {dropout: 0.2}}",
+            "agents.a2c.dropout must be 0 with `torso: linear`; only tanh and relu have units that it can drop.",
+        ),
         ("search: {agents: [dqn, dqn]}", "search.agents names an agent twice."),
         (
             "market.commission: 3",
@@ -233,6 +237,10 @@ def test_a_wrong_value_is_refused_in_one_sentence(repository, text, expected):
         ("discount: {type: categorical, choices: [0.9], low: 0}", "discount.low has no meaning in a categorical"),
         ("entropy: {step: 0.01}", "entropy.step must be above 0, and left out where log is true"),
         ("clip: {low: 0.1}", "clip.high is missing"),
+        (
+            "dropout: {low: 0, high: 0.5}",
+            "dropout reaches 0.5, which agents.ppo.dropout does not take: dropout must be 0",
+        ),
         ("reward_scale: {type: int, low: 1.5, high: 200}", "reward_scale.low must be a whole number"),
         ("nothing: null", "nothing must be a block of keys, but is null; null takes out"),
     ],

@@ -112,6 +112,21 @@ def test_marks_and_curves_of_several_agents_are_told_apart(several):
     assert "the chosen trial dqn 1:" in fragment
 
 
+def test_curve_of_a_run_that_stopped_early_ends_there(report):
+    rows = report.curves
+    late = (rows["seed"] == 0) & (rows["fold"] == rows["fold"].min()) & (rows["inner"] == 0) & (rows["update"] >= 12)
+    stopped = type(report)(**(vars(report) | {"curves": rows[~late]}))
+    fragment = figures.learning_curves(stopped)
+    (traces,) = drawn(fragment)
+    drawn_rewards = np.array(values(traces[0]["y"]), float).reshape(6, 21)
+    assert np.isfinite(drawn_rewards).sum(axis=1).tolist() == [12, 20, 20, 20, 20, 20]
+    medians = [trace for trace in traces if trace["name"].endswith("median run")]
+    kept = stopped.curves[(stopped.curves["trial"] == 1) & (stopped.curves["seed"] == 0)]
+    np.testing.assert_allclose(values(medians[0]["y"]), kept.groupby("update")["reward"].median().to_numpy())
+    assert "stopped early" in fragment
+    assert "stopped early" not in figures.learning_curves(report)
+
+
 def test_a_greedy_agent_shows_its_loss_instead_of_its_entropy(report):
     curves = report.curves.assign(entropy=0.0)
     greedy = type(report)(**(vars(report) | {"curves": curves}))

@@ -85,11 +85,21 @@ def test_int_and_categorical_dimensions() -> None:
         ({"learning_rat": Dimension(low=0.1, high=0.2)}, r"learning_rat is no parameter of ppo.*learning_rate"),
         ({"units": Dimension(type="int", low=2, high=8)}, r"units shapes the compiled program"),
         ({"clip": Dimension(low=0.1, high=1.5)}, r"clip reaches 1\.5, which the agent does not take: .*less than 1"),
+        ({"dropout": Dimension(low=0, high=0.5)}, r"dropout reaches 0\.5, .* must be 0 with `torso: linear`"),
     ],
 )
 def test_bad_spaces_are_refused(space: dict[str, Dimension], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         suggest("ppo", BASE, space, "tpe", 0, 2, 0, [])
+
+
+def test_a_space_is_checked_around_the_configured_settings() -> None:
+    space = {"dropout": Dimension(low=0.1, high=0.5), "gradient_norm": Dimension(low=0.1, high=2.0)}
+    first = suggest("ppo", BASE | {"torso": "tanh"}, space, "tpe", 0, 3, 0, [])
+    assert (first[0]["params"]["dropout"], first[0]["params"]["gradient_norm"]) == (0.0, 0.0)  # off, as configured
+    assert all(0.1 <= trial["params"]["dropout"] <= 0.5 for trial in first[1:])
+    second = suggest("ppo", BASE | {"torso": "tanh"}, space, "tpe", 1, 3, 0, [(t["params"], 1.0) for t in first])
+    assert all(0.1 <= trial["params"]["gradient_norm"] <= 2.0 for trial in second)
 
 
 def test_a_round_needs_all_rounds_before_it() -> None:

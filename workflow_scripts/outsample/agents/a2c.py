@@ -11,14 +11,17 @@ from typing import NamedTuple
 import jax
 
 from outsample.agents import actor_critic
-from outsample.agents.actor_critic import State, begin, finish
+from outsample.agents.actor_critic import Given, State, begin, finish
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers
 from outsample.config.agents import A2c
 
 __all__ = ["SETTINGS", "STATIC", "Hyper", "begin", "finish", "updater"]
 
 SETTINGS = A2c
-STATIC = ("layers", "passes", "segment", "torso", "units", "updates")
+STATIC = (
+    *("layers", "passes", "segment", "torso", "units", "updates"),
+    *("entropy_schedule", "learning_rate_schedule", "patience", "reward"),
+)
 
 
 class Hyper(NamedTuple):
@@ -30,10 +33,14 @@ class Hyper(NamedTuple):
     gae_lambda: jax.Array
     entropy: jax.Array
     reward_scale: jax.Array
+    reward_rate: jax.Array
+    drawdown_penalty: jax.Array
+    gradient_norm: jax.Array | None = None
+    dropout: jax.Array | None = None
 
 
 def updater(
     program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
-) -> Callable[[State, jax.Array], tuple[State, Curve]]:
+) -> Callable[[State, Given], tuple[State, Curve]]:
     """The update; see `outsample.agents.actor_critic.updater`."""
     return actor_critic.updater(program, market, numbers, hyper, job, clip=None)

@@ -15,9 +15,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from outsample.agents.network import Head, Params, initial_params, row_outputs
+from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs
+from outsample.agents.rewards import rewards
 from outsample.agents.rollout import Rollout, SegmentBars, roll_out, segment_bars
-from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, optimiser_of
+from outsample.agents.training import (
+    Curve,
+    Job,
+    MarketArrays,
+    Program,
+    RuleNumbers,
+    all_finite,
+    dropout_keys,
+    dropouts,
+    job_key,
+    optimiser_of,
+)
 
 _EPSILON = 1e-8
 _VALUE_WEIGHT = 0.5
@@ -38,6 +50,14 @@ class Hyper(Protocol):
     def entropy(self) -> jax.Array: ...
     @property
     def reward_scale(self) -> jax.Array: ...
+    @property
+    def reward_rate(self) -> jax.Array: ...
+    @property
+    def drawdown_penalty(self) -> jax.Array: ...
+    @property
+    def gradient_norm(self) -> jax.Array | None: ...
+    @property
+    def dropout(self) -> jax.Array | None: ...
 
 
 class Batch(NamedTuple):
@@ -128,18 +148,30 @@ class State(NamedTuple):
     moments: optax.OptState
 
 
-def begin(
-    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
-) -> tuple[State, jax.Array]:
-    """The first state, and the random key of each update."""
+class Given(NamedTuple):
+    """What is given to an update; over a run, each has a leading axis [U]."""
+
+    key: jax.Array
+    entropy: jax.Array | None  # factor on the weight of the entropy bonus: 1 - u / U in update u; None is always 1
+    dropout: jax.Array | None  # key of the units that its gradient steps leave out
+
+
+def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> tuple[State, Given]:
+    """The first state, and what is given to each update."""
     key, key_init = jax.random.split(job_key(job))
     params = _initial(program, market.features.shape[-1], key_init)
-    return State(params, optimiser_of(hyper).init(params)), jax.random.split(key, program["updates"])
+    state = State(params, optimiser_of(program, hyper).init(params))
+    updates = program["updates"]
+    return state, Given(
+        key=jax.random.split(key, updates),
+        entropy=1 - jnp.arange(updates) / updates if program["entropy_schedule"] == "linear" else None,
+        dropout=dropout_keys(hyper, job, updates),
+    )
 
 
 def updater(
     program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job, clip: jax.Array | None
-) -> Callable[[State, jax.Array], tuple[State, Curve]]:
+) -> Callable[[State, Given], tuple[State, Curve]]:
     """The update: roll out every segment `passes` times, then learn by AdamW.
 
     With a clip it learns in epochs * minibatches steps, without one in a single step of all decisions.
@@ -149,14 +181,13 @@ def updater(
         Others as in `outsample.agents.training.train`.
     """
     bars = segment_bars(program, market, job, program["segment"])
-    optimiser = optimiser_of(hyper)
+    optimiser = optimiser_of(program, hyper)
 
-    def update(state: State, key: jax.Array) -> tuple[State, Curve]:
-        params, moments = state
-        key_rollout, key_order = jax.random.split(key)
-        batch, reward = _collect(program, numbers, hyper, bars, params, key_rollout)
-        params, moments, losses, entropies = _learn(program, hyper, clip, optimiser, batch, params, moments, key_order)
-        return State(params, moments), Curve(reward, entropies.mean(), losses.mean(), all_finite((params, losses)))
+    def update(state: State, given: Given) -> tuple[State, Curve]:
+        key_rollout, key_order = jax.random.split(given.key)
+        batch, reward = _collect(program, numbers, hyper, bars, state.params, key_rollout)
+        state, losses, entropies = _learn(program, hyper, clip, optimiser, batch, state, given, key_order)
+        return state, Curve(reward, entropies.mean(), losses.mean(), all_finite((state.params, losses)))
 
     return update
 
@@ -191,7 +222,7 @@ def _collect(
     value_held = params["critic"]["table"][:, 0]
     value = value_row[:-1] + value_held[rollout.position]
     estimate = advantages(
-        hyper.reward_scale * rollout.log_return,
+        hyper.reward_scale * rewards(program["reward"], rollout, hyper.reward_rate, hyper.drawdown_penalty),
         value,
         value_row[1:] + value_held[rollout.action],
         rollout.terminated,
@@ -229,32 +260,39 @@ def _learn(
     clip: jax.Array | None,
     optimiser: optax.GradientTransformation,
     batch: Batch,
-    params: dict[str, Params],
-    moments: optax.OptState,
+    state: State,
+    given: Given,
     key: jax.Array,
-) -> tuple[dict[str, Params], optax.OptState, jax.Array, jax.Array]:
+) -> tuple[State, jax.Array, jax.Array]:
     """The gradient steps of one update; also the loss and the entropy of each.
 
     Minibatches are slices of an affine permutation of the rows, i -> (a i + b) mod n, which costs no sort; of a
     recurrent torso, of the segments, each of which is learnt from as a whole.
+    With dropout, the ratio of probabilities is that of the network which is left to the one that acted, which is whole.
     """
     actor, critic = _heads(program)
+    weight = hyper.entropy if given.entropy is None else hyper.entropy * given.entropy
 
-    def objective(params: dict[str, Params], part: Batch) -> tuple[jax.Array, jax.Array]:
+    def objective(
+        params: dict[str, Params], part: Batch, dropout: tuple[Dropout | None, ...]
+    ) -> tuple[jax.Array, jax.Array]:
+        of_actor, of_critic = (params[name] for name in ("actor", "critic"))
         held = jax.nn.one_hot(part.position, len(program.actions))  # a product is faster than a gather's gradient
-        logits = row_outputs(actor, params["actor"], part.features)[..., None, :] + held @ params["actor"]["table"]
-        value = row_outputs(critic, params["critic"], part.features) + (held @ params["critic"]["table"])[..., 0]
-        return loss(jax.nn.log_softmax(logits), value, part, clip, hyper.entropy)
+        logits = row_outputs(actor, of_actor, part.features, dropout=dropout[0])[..., None, :]
+        logits = logits + held @ of_actor["table"]
+        value = row_outputs(critic, of_critic, part.features, dropout=dropout[1]) + (held @ of_critic["table"])[..., 0]
+        return loss(jax.nn.log_softmax(logits), value, part, clip, weight)
 
-    def step(state: tuple[dict[str, Params], optax.OptState], part: Batch):  # type: ignore[no-untyped-def]
+    def step(state: State, part: Batch, key: jax.Array | None) -> tuple[State, tuple[jax.Array, jax.Array]]:
         params, moments = state
-        (value, entropy), gradient = jax.value_and_grad(objective, has_aux=True)(params, part)
+        dropout = dropouts(hyper.dropout, key, len(params))
+        (value, entropy), gradient = jax.value_and_grad(objective, has_aux=True)(params, part, dropout)
         change, moments = optimiser.update(gradient, moments, params)
-        return (optax.apply_updates(params, change), moments), (value, entropy)
+        return State(optax.apply_updates(params, change), moments), (value, entropy)
 
     if clip is None:
-        (params, moments), (losses, entropies) = step((params, moments), batch)
-        return params, moments, losses, entropies
+        state, (losses, entropies) = step(state, batch, given.dropout)
+        return state, losses, entropies
     axis = 1 if actor.recurrent else 0
     rows, epochs, minibatches = batch.features.shape[axis], program["epochs"], program["minibatches"]
     size = rows // minibatches
@@ -263,11 +301,15 @@ def _learn(
     shuffled = jax.tree.map(lambda x: x[(slice(None),) * axis + (order,)], batch)
     offsets = jax.random.randint(key_offset, (epochs, 1), 0, rows) + size * jnp.arange(minibatches)
 
-    def of_slice(state: tuple[dict[str, Params], optax.OptState], offset: jax.Array):  # type: ignore[no-untyped-def]
-        return step(state, jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, size, axis), shuffled))
+    keys = None if given.dropout is None else jax.random.split(given.dropout, offsets.size)
 
-    (params, moments), (losses, entropies) = jax.lax.scan(of_slice, (params, moments), offsets.reshape(-1) % rows)
-    return params, moments, losses, entropies
+    def of_slice(state: State, drawn: tuple[jax.Array, jax.Array | None]) -> tuple[State, tuple[jax.Array, jax.Array]]:
+        offset, key = drawn
+        part = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, size, axis), shuffled)
+        return step(state, part, key)
+
+    state, (losses, entropies) = jax.lax.scan(of_slice, state, (offsets.reshape(-1) % rows, keys))
+    return state, losses, entropies
 
 
 def _multipliers(rows: int) -> np.ndarray:

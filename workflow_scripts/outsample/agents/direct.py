@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from outsample.agents.network import Params, initial_params, row_outputs
+from outsample.agents.network import Dropout, Params, initial_params, row_outputs
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars, segment_bars
 from outsample.agents.training import (
     Curve,
@@ -24,6 +24,8 @@ from outsample.agents.training import (
     Program,
     RuleNumbers,
     all_finite,
+    dropout_keys,
+    dropouts,
     job_key,
     market_rules,
     optimiser_of,
@@ -32,7 +34,10 @@ from outsample.config.agents import Direct
 from outsample.market import accounting
 
 SETTINGS = Direct
-STATIC = ("layers", "objective", "segment", "torso", "units", "updates")
+STATIC = (
+    *("layers", "objective", "segment", "torso", "units", "updates"),
+    *("learning_rate_schedule", "patience"),
+)
 _SCALE = 100.0  # of log returns, so that their gradients stand well above Adam's epsilon
 _LEAST_VARIANCE = 1e-8  # keeps the Sharpe ratio of a flat policy, and its gradient, finite
 _ASK_AGAIN = jnp.inf  # no target of a sleeve, so that every bar is a change of target
@@ -44,6 +49,8 @@ class Hyper(NamedTuple):
 
     learning_rate: jax.Array
     weight_decay: jax.Array
+    gradient_norm: jax.Array | None = None
+    dropout: jax.Array | None = None
 
 
 class Held(NamedTuple):
@@ -119,31 +126,34 @@ class State(NamedTuple):
     moments: optax.OptState
 
 
-def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> tuple[State, None]:
-    """The first state; chance enters by the first weights of the torso only."""
+def begin(
+    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
+) -> tuple[State, jax.Array | None]:
+    """The first state, and what chance gives to each update: the key of dropout, where there is any."""
     params = initial_params(program.head(len(program.actions)), market.features.shape[-1], job_key(job))
-    return State(params, optimiser_of(hyper).init(params)), None
+    return State(params, optimiser_of(program, hyper).init(params)), dropout_keys(hyper, job, program["updates"])
 
 
 def updater(
     program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
-) -> Callable[[State, None], tuple[State, Curve]]:
-    """The update: a full-series gradient step of AdamW; the curve is that of the mixture.
+) -> Callable[[State, jax.Array | None], tuple[State, Curve]]:
+    """The update: a full-series gradient step of AdamW; the curve is that of the mixture, of the units that are left.
 
     Args: as in `outsample.agents.training.train`.
     """
     bars = segment_bars(program, market, job, program["segment"])
-    head, optimiser = program.head(len(program.actions)), optimiser_of(hyper)
+    head, optimiser = program.head(len(program.actions)), optimiser_of(program, hyper)
 
-    def loss(params: Params) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        rows = row_outputs(head, params, bars.features[:-1])
+    def loss(params: Params, dropout: Dropout | None) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        rows = row_outputs(head, params, bars.features[:-1], dropout=dropout)
         held = hold(program, numbers, bars, rows, params["table"])
         mean = _mean_of(held.valid)
         entropy = mean(jax.scipy.special.entr(held.share).sum(-1))
         return -objective(program["objective"], held.log_return, held.valid), (mean(held.log_return), entropy)
 
-    def update(state: State, _: None) -> tuple[State, Curve]:
-        (value, (reward, entropy)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+    def update(state: State, key: jax.Array | None) -> tuple[State, Curve]:
+        (dropout,) = dropouts(hyper.dropout, key, 1)
+        (value, (reward, entropy)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params, dropout)
         change, moments = optimiser.update(gradient, state.moments, state.params)
         params = optax.apply_updates(state.params, change)
         return State(params, moments), Curve(reward, entropy, value, all_finite((params, value)))

@@ -18,15 +18,27 @@ import jax.numpy as jnp
 import optax
 
 from outsample.agents import replay
-from outsample.agents.network import Head, Params, initial_params, row_outputs
+from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs
 from outsample.agents.rollout import SegmentBars, pair_returns, segment_bars
-from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, all_finite, job_key, optimiser_of
+from outsample.agents.training import (
+    Curve,
+    Job,
+    MarketArrays,
+    Program,
+    RuleNumbers,
+    all_finite,
+    dropout_keys,
+    dropouts,
+    job_key,
+    optimiser_of,
+)
 from outsample.config.agents import Dqn
 
 SETTINGS = Dqn
 STATIC = (
     *("batch", "layers", "segment", "steps", "torso", "units", "updates"),
     *("double", "dueling", "n_step", "pairs", "prioritised", "replay"),
+    *("learning_rate_schedule", "patience"),
 )
 
 
@@ -41,6 +53,8 @@ class Hyper(NamedTuple):
     priority_exponent: jax.Array
     priority_correction: jax.Array
     reward_scale: jax.Array
+    gradient_norm: jax.Array | None = None
+    dropout: jax.Array | None = None
 
 
 class Outcomes(NamedTuple):
@@ -148,20 +162,26 @@ class State(NamedTuple):
     past: Past | None  # of sampled decisions
 
 
-def begin(
-    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
-) -> tuple[State, tuple[jax.Array, ...]]:
-    """The first state, and the draws of each update."""
+class Given(NamedTuple):
+    """What chance gives to an update; over a run, each has a leading axis [U]."""
+
+    draws: tuple[jax.Array, ...]
+    dropout: jax.Array | None  # key of the units that its steps leave out
+
+
+def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job) -> tuple[State, Given]:
+    """The first state, and what chance gives to each update."""
     key_init, key_draw = jax.random.split(job_key(job))
     head = _head(program, extra=int(program["dueling"]))
     params = initial_params(head, market.features.shape[-1], key_init)
     past, draws = (_sampled_draws if program["pairs"] == "sampled" else _bar_draws)(program, job, key_draw)
-    return State(Network(params, params, optimiser_of(hyper).init(params)), past), draws
+    state = State(Network(params, params, optimiser_of(program, hyper).init(params)), past)
+    return state, Given(draws, dropout_keys(hyper, job, program["updates"]))
 
 
 def updater(
     program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Hyper, job: Job
-) -> Callable[[State, tuple[jax.Array, ...]], tuple[State, Curve]]:
+) -> Callable[[State, Given], tuple[State, Curve]]:
     """The update: `steps` steps of AdamW, each on `batch` bars or decisions.
 
     All pairs: of bars, or for a recurrent torso of whole segments, drawn with replacement. Sampled: one walker in each
@@ -173,21 +193,27 @@ def updater(
     """
     bars = segment_bars(program, market, job, program["segment"])
     outcomes = _outcomes(program, numbers, hyper, bars, job)
-    optimiser = optimiser_of(hyper)
+    optimiser = optimiser_of(program, hyper)
 
-    def step(network: Network, batch: Batch) -> tuple[Network, tuple[jax.Array, jax.Array | None]]:
-        return _learn(program, hyper, optimiser, outcomes, network, batch)
+    def step(
+        network: Network, drawn: tuple[Batch, jax.Array | None]
+    ) -> tuple[Network, tuple[jax.Array, jax.Array | None]]:
+        batch, key = drawn
+        (dropout,) = dropouts(hyper.dropout, key, 1)
+        return _learn(program, hyper, optimiser, outcomes, network, batch, dropout)
 
-    def update(state: State, draw: tuple[jax.Array, ...]) -> tuple[State, Curve]:
+    def update(state: State, given: Given) -> tuple[State, Curve]:
         network, past = state
+        draw = given.draws
+        keys = None if given.dropout is None else jax.random.split(given.dropout, program["steps"])
         greedy = _greedy(program, bars, merged(network.params, program["dueling"]))
         reward = _greedy_return(program, hyper, bars, outcomes, greedy)
         if past is None:
             batches = Batch(draw[0], _pair_weights(program, outcomes, draw[0]), None)
-            network, (losses, _) = jax.lax.scan(step, network, batches)
+            network, (losses, _) = jax.lax.scan(step, network, (batches, keys))
         else:
             past, place, batches = _recall(program, hyper, outcomes, job, past, greedy, *draw)
-            network, (losses, errors) = jax.lax.scan(step, network, batches)
+            network, (losses, errors) = jax.lax.scan(step, network, (batches, keys))
             if errors is not None:
                 past = Past(past.walkers, replay.reprioritise(past.memory, place, errors, hyper.priority_exponent))
         finite = all_finite((network.params, losses))
@@ -289,17 +315,21 @@ def _learn(
     outcomes: Outcomes,
     network: Network,
     batch: Batch,
+    dropout: Dropout | None,
 ) -> tuple[Network, tuple[jax.Array, jax.Array | None]]:
-    """One step of AdamW; also its loss and, where priorities ask for it, the error Q - y of each decision [B]."""
+    """One step of AdamW; also its loss and, where priorities ask for it, the error Q - y of each decision [B].
+
+    With dropout, values that are learnt are those of the units that are left; targets are of whole networks.
+    """
     n_step, segments = program["n_step"], _segments(outcomes)
     ahead = batch.row + segments * jnp.arange(n_step + 1)[:, None]  # [n + 1, B]
     # Rows beyond the end of a segment are never asked for their value; they only must not leave the array.
     now = jnp.minimum(ahead[:-1], len(outcomes.left) - 1)
     seen, outputs = _reader(program, outcomes, ahead)
 
-    def values(params: Params, seen: jax.Array) -> jax.Array:
+    def values(params: Params, seen: jax.Array, dropout: Dropout | None = None) -> jax.Array:
         plain = merged(params, program["dueling"])
-        return outputs(plain, seen)[..., None, :] + plain["table"]
+        return outputs(plain, seen, dropout=dropout)[..., None, :] + plain["table"]
 
     targets = td_targets(
         outcomes.reward[now],
@@ -313,7 +343,7 @@ def _learn(
     )
 
     def objective(params: Params) -> tuple[jax.Array, jax.Array]:
-        found = values(params, seen[0])
+        found = values(params, seen[0], dropout)
         return loss(found, targets, batch.weight), found - targets
 
     (found, error), gradient = jax.value_and_grad(objective, has_aux=True)(network.params)
@@ -329,10 +359,9 @@ def _segments(outcomes: Outcomes) -> int:
     return len(outcomes.features) - len(outcomes.left)
 
 
-def _reader(
-    program: Program, outcomes: Outcomes, ahead: jax.Array
-) -> tuple[jax.Array, Callable[[Params, jax.Array], jax.Array]]:
-    """What rows ahead [n + 1, B] of a batch are read by, and the function of it that gives their outputs.
+def _reader(program: Program, outcomes: Outcomes, ahead: jax.Array) -> tuple[jax.Array, Callable[..., jax.Array]]:
+    """What rows ahead [n + 1, B] of a batch are read by, and the function of parameters, it and `dropout` that gives
+    their outputs.
 
     It is their features; of a recurrent torso, which reads whole segments, their places [time, segment] in those.
     """
@@ -343,8 +372,8 @@ def _reader(
     count = ahead.shape[1] // length
     whole = outcomes.features.reshape(length + 1, segments, -1)[:, ahead[0, :count]]  # [L + 1, count, F]
 
-    def outputs(params: Params, place: jax.Array) -> jax.Array:
-        rows = row_outputs(head, params, whole)
+    def outputs(params: Params, place: jax.Array, dropout: Dropout | None = None) -> jax.Array:
+        rows = row_outputs(head, params, whole, dropout=dropout)
         return rows.reshape(-1, rows.shape[-1])[place]
 
     return jnp.minimum(ahead // segments, length) * count + jnp.arange(ahead.shape[1]) % count, outputs

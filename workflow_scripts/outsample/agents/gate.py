@@ -43,9 +43,16 @@ def validated_returns(
         blocks: validated row ranges; those of one inner fold and symbol do not overlap.
     Returns: [bars, L], fractions of the portfolio's equity one bar before.
     """
+    return np.concatenate(returns_by_inner(targets, blocks, panel, rules))
+
+
+def returns_by_inner(
+    targets: NDArray[np.int8], blocks: list[ValidatedBlock], panel: Panel, rules: MarketRules
+) -> list[Floats]:
+    """`validated_returns` of each inner fold alone, in their order."""
     sleeves = _sleeve_growth(targets, blocks, panel, rules)
     share = 1.0 / len(panel.symbols)
-    joined = []
+    apart = []
     for inner in sorted({block.inner for block in blocks}):
         of_inner = [block for block in blocks if block.inner == inner]
         dates = np.unique(np.concatenate([panel.dates[block.start : block.end] for block in of_inner]))
@@ -57,8 +64,8 @@ def validated_returns(
                 growth[at] *= 1.0 + sleeves[block]
             equity += share * (np.cumprod(growth, axis=0) - 1.0)
         before = equity[:-1]
-        joined.append(np.divide(equity[1:] - before, before, out=np.zeros_like(before), where=before > 0))
-    return np.concatenate(joined)
+        apart.append(np.divide(equity[1:] - before, before, out=np.zeros_like(before), where=before > 0))
+    return apart
 
 
 def _sleeve_growth(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from outsample.agents.choice import Choice, choose, level_of, network_name, variants
 from outsample.agents.decide import decide_rows
-from outsample.agents.gate import validated_returns
+from outsample.agents.gate import returns_by_inner, validated_returns
 from outsample.agents.inputs import (
     FoldRows,
     check_batch,
@@ -35,10 +35,12 @@ from outsample.agents.inputs import (
     scaler_arrays,
 )
 from outsample.agents.loop import Callback, Keeper, train_models
+from outsample.agents.network import Params
 from outsample.agents.policy import FinalPolicy
 from outsample.agents.registry import get_agent
 from outsample.agents.segments import segments_needed, tile
-from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained
+from outsample.agents.stopping import Validate
+from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained, hyper_of
 from outsample.config.models import Gate
 from outsample.errors import BrokenLaneError, TrainingError
 from outsample.market.accounting import MarketRules
@@ -176,6 +178,23 @@ class Studio:
         )
         return np.asarray(chosen)
 
+    def validated(self, program: Program, rows: FoldRows, job: Job) -> Validate:
+        """The validation of a lane's models: the mean net return per bar of each, greedy, on its validated blocks.
+
+        They are the rows, and the accounting, that the gate judges; those of a test are in neither.
+        """
+        owner, reset = rows.owners(len(self.panel.dates))
+        owner = np.where(owner < rows.inner_folds, owner, -1)
+        arrays = (job.center, job.scale, jnp.asarray(owner), jnp.asarray(reset))
+
+        def validate(actor: Params) -> NDArray[np.float64]:
+            actors = jax.tree.map(lambda x: x[None], actor)
+            targets = np.asarray(decide_rows(program, self.market.features, actors, *arrays))
+            returns = returns_by_inner(targets[:, None], list(rows.validate), self.panel, self.rules)
+            return np.array([of_model.mean() for of_model in returns])
+
+        return validate
+
     def choose(self, rows: FoldRows, targets: Sequence[NDArray[np.int8]], gate: Gate) -> list[Choice]:
         """What is taken of the variants of each lane of one fold, targets [N, V], and its gate."""
         returns = validated_returns(np.concatenate(targets, axis=1), list(rows.validate), self.panel, self.rules)
@@ -224,11 +243,10 @@ def _train(studio: Studio, lane: Lane, variant: int, settings: dict[str, Any], w
     """
     program = studio.program(settings)
     jobs = studio.jobs(lane, settings["segment"])
-    traced = studio.module.Hyper._fields
-    hyper = studio.module.Hyper(*(jnp.float32(settings[name]) for name in traced))
     trained = train_models(
-        *(program, studio.market, studio.numbers, hyper, jobs),
+        *(program, studio.market, studio.numbers, hyper_of(studio.module, settings), jobs),
         lane=_name(lane, variant),
+        validate=studio.validated(program, studio.folds[lane.fold], jobs),
         keeper=watch.keeper,
         callbacks=watch.callbacks,
     )
@@ -251,7 +269,8 @@ def _attempt(studio: Studio, lane: Lane, tried: list[dict[str, Any]], watch: Wat
 
 def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
     inner, update = np.indices(trained.curve.reward.shape)
-    return pd.DataFrame(
+    counts = np.ones_like(inner, np.bool_) if trained.updates is None else update < trained.updates[:, None]
+    table = pd.DataFrame(
         {
             "agent": agent,
             **_lane_columns(lane),
@@ -260,6 +279,7 @@ def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
             **{name: np.asarray(getattr(trained.curve, name)).ravel() for name in _CURVE_NUMBERS},
         }
     ).astype(_CURVE_TYPES)
+    return table[counts.ravel()].reset_index(drop=True)
 
 
 def _lane_columns(lane: Lane) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The training loop of a lane: its updates in chunks, and between two chunks the guard, the callbacks, the checkpoint.
 
-A chunk is compiled once: its length divides the number of updates. Nothing that happens between chunks changes what is
+A chunk is compiled once: its length divides the number of updates. Where early stopping is asked for, the models are
+validated between two chunks. Nothing that happens between chunks changes what is
 computed, so a run that was killed and goes on from its checkpoint ends in the same bits.
 """
 
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from outsample.agents import stopping
+from outsample.agents.network import Params
 from outsample.agents.registry import get_agent
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, Trained
 from outsample.errors import BrokenLaneError
@@ -27,7 +30,7 @@ class Callback:
     """What a user may watch; every method does nothing. Callbacks see numbers, and can change none."""
 
     def on_update(self, lane: str, update: int, reward: float, entropy: float, loss: float) -> None:
-        """After a chunk: updates done, and its last update as the mean over the inner models (units as `Curve`)."""
+        """After a chunk: updates done, and its last one as the mean over the models at work (units as `Curve`)."""
 
     def on_checkpoint(self, lane: str, update: int) -> None:
         """After a checkpoint has been written."""
@@ -43,10 +46,11 @@ class LogUpdates(Callback):
         _LOG.info("%s: checkpoint after update %d.", lane, update)
 
     def on_end(self, lane: str, trained: Trained) -> None:
-        curve = trained.curve
+        models, updates = trained.curve.reward.shape
+        last = np.arange(models), (np.full(models, updates) if trained.updates is None else trained.updates) - 1
         _LOG.info(
             "%s: trained; net log return of the last update %.2e a bar, entropy %.3f.",
-            *(lane, curve.reward[:, -1].mean(), curve.entropy[:, -1].mean()),
+            *(lane, trained.curve.reward[last].mean(), trained.curve.entropy[last].mean()),
         )
 
 
@@ -66,19 +70,28 @@ class Keeper(Protocol):
         """Keep where a lane broke down, so that it is not tried again."""
 
     def restore(self, lane: str, like: Any) -> tuple[int, Any] | None:
-        """Updates done of a lane, and its (state, curve), in the form of `like`; None where nothing is kept."""
+        """Updates done of a lane, and its progress, in the form of `like`; None where nothing is kept."""
 
     def offer(self, lane: str, update: int, progress: Any) -> bool:
-        """Keep (state, curve) after so many updates if it is time; whether it was."""
+        """Keep the progress after so many updates if it is time; whether it was."""
 
 
-def chunk_length(updates: int) -> int:
+def chunk_length(updates: int, patience: int = 0) -> int:
     """Largest divisor of the updates that makes at least four chunks, or one update where there are fewer.
+
+    With patience it is no longer than that, so that models are validated at least so often.
 
     >>> [chunk_length(updates) for updates in (80, 200, 6, 7, 2)]
     [20, 50, 1, 1, 1]
+    >>> [chunk_length(80, patience) for patience in (100, 10, 9)]
+    [20, 10, 8]
     """
-    return max(length for length in range(1, max(updates // _CHUNKS, 1) + 1) if updates % length == 0)
+    longest = min(updates // _CHUNKS, patience or updates)
+    return max(length for length in range(1, max(longest, 1) + 1) if updates % length == 0)
+
+
+def _chunk_length(program: Program) -> int:
+    return chunk_length(program["updates"], program["patience"])
 
 
 @partial(jax.jit, static_argnums=0)
@@ -91,7 +104,7 @@ def _begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: 
 def _advance(
     program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job, states: Any, inputs: Any
 ) -> tuple[Any, Curve]:
-    agent, length = get_agent(program.agent), chunk_length(program["updates"])
+    agent, length = get_agent(program.agent), _chunk_length(program)
 
     def of_model(model: tuple[Job, Any, Any]) -> tuple[Any, Curve]:
         job, state, chunk = model
@@ -109,50 +122,70 @@ def train_models(
     jobs: Job,
     *,
     lane: str = "The run",
+    validate: stopping.Validate | None = None,
     keeper: Keeper | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trained:
     """Train the inner models of one lane, jobs [I], by one compiled chunk of updates after the other.
+
+    Where program["patience"] is not 0, a model is what it was at its best (outsample.agents.stopping), and the lane
+    ends when all have stopped. Until then those that have go along, and nothing of that counts.
 
     Args:
         program: static settings.
         market, numbers, hyper: as in `outsample.agents.training.train`.
         jobs: the jobs of the inner models, stacked [I].
         lane: its name, for messages, callbacks and the keeper.
+        validate: what the models are worth on the rows that they have not seen; needed where there is patience.
         keeper: where the lane goes on from, and is kept; None is nowhere.
         callbacks: called in their order.
     Returns: leaves with a leading axis [I].
-    Raises: BrokenLaneError where parameters or losses are not finite, naming the lane, the inner fold and the update.
+    Raises:
+        BrokenLaneError: parameters or losses are not finite; names the lane, the inner fold and the update.
+        ValueError: there is patience and no way to validate.
     """
-    updates, length = program["updates"], chunk_length(program["updates"])
+    if program["patience"] and validate is None:
+        raise ValueError("patience needs a validation of the models")
+    updates, length, patience = program["updates"], _chunk_length(program), program["patience"]
     curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
     finish = jax.vmap(partial(get_agent(program.agent).finish, program))
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
         like, _ = jax.eval_shape(partial(_begin, program), market, numbers, hyper, jobs)
-        if whole := keeper.finished(lane, Trained(jax.eval_shape(finish, like), curve)):
+        actor = jax.eval_shape(finish, like)
+        hoped = stopping.nothing_yet(actor) if patience else None
+        if whole := keeper.finished(lane, _trained(actor, curve, hoped, 0)):
             return whole
-        kept = keeper.restore(lane, (like, curve))
+        kept = keeper.restore(lane, (like, curve, hoped))
     state, inputs = _begin(program, market, numbers, hyper, jobs)
-    done, (state, curve) = kept or (0, (state, curve))
-    while done < updates:
+    best = stopping.nothing_yet(finish(state)) if patience else None
+    done, (state, curve, best) = kept or (0, (state, curve, best))
+    while done < updates and (best is None or best.at_work.any()):
         chunk = jax.tree.map(lambda x, first=done: x[:, first : first + length], inputs)
         state, latest = _advance(program, market, numbers, hyper, jobs, state, chunk)
         latest = jax.tree.map(np.asarray, latest)
-        _refuse_broken(lane, latest, done, hyper._fields)
+        at_work = np.ones(len(jobs.inner), np.bool_) if best is None else best.at_work
+        _refuse_broken(lane, latest._replace(finite=latest.finite | ~at_work[:, None]), done, hyper._fields)
         curve = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), curve, latest)
         done += length
         for callback in callbacks:
-            callback.on_update(lane, done, *(float(x[:, -1].mean()) for x in latest[:3]))
-        if keeper and done < updates and keeper.offer(lane, done, (state, curve)):
+            callback.on_update(lane, done, *(float(x[at_work, -1].mean()) for x in latest[:3]))
+        if best is not None and validate is not None:
+            actor = finish(state)
+            best = stopping.after_chunk(best, actor, validate(actor), done, patience)
+        if keeper and done < updates and keeper.offer(lane, done, (state, curve, best)):
             for callback in callbacks:
                 callback.on_checkpoint(lane, done)
-    trained = Trained(finish(state), curve)
+    trained = _trained(finish(state), curve, best, done)
     if keeper:
         keeper.finish(lane, trained)
     for callback in callbacks:
         callback.on_end(lane, trained)
     return trained
+
+
+def _trained(actor: Params, curve: Curve, best: stopping.Best | None, done: int) -> Trained:
+    return Trained(actor, curve) if best is None else Trained(best.actor, curve, stopping.updates_of(best, done))
 
 
 def _refuse_broken(lane: str, curve: Curve, done: int, settings: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -10,6 +10,22 @@ import jax.numpy as jnp
 
 Params = dict[str, Any]
 _GATES = 3
+
+
+class Dropout(NamedTuple):
+    """Which hidden units a gradient step leaves out; both traced."""
+
+    rate: jax.Array  # share of the units, in [0, 1)
+    key: jax.Array
+
+
+def drop(x: jax.Array, dropout: Dropout) -> jax.Array:
+    """Each entry of x is 0 with probability `rate`, else x / (1 - rate), so that its mean is x.
+
+    Reference: Srivastava et al. (2014), Dropout: A Simple Way to Prevent Neural Networks from Overfitting, section 10.
+    """
+    kept = jax.random.uniform(dropout.key, x.shape) >= dropout.rate
+    return jnp.where(kept, x / (1 - dropout.rate), 0.0)
 
 
 class Affine(nn.Module):
@@ -107,18 +123,21 @@ class Head(nn.Module):
         self.out = Affine(self.outputs, nn.initializers.zeros)
         self.table = self.param("table", nn.initializers.zeros, (self.positions, self.outputs))
 
-    def rows(self, features: jax.Array, reset: jax.Array | None = None) -> jax.Array:
+    def rows(self, features: jax.Array, reset: jax.Array | None = None, dropout: Dropout | None = None) -> jax.Array:
         """Outputs [..., outputs] of scaled features [..., F], before the position is added.
 
         Of a recurrent torso the first axis is time; its memory starts at 0, and again at each of `reset` [T], which
-        means nothing to other torsos.
+        means nothing to other torsos. Dropout is for gradient steps alone: without it, which is how a policy decides,
+        all hidden units count.
         """
         if self.recurrent:
             features = self.memory.sequence(features, reset)
         elif self.torso != "linear":
             activation = nn.tanh if self.torso == "tanh" else nn.relu
-            for layer in (self.hidden, *self.deeper):
+            for number, layer in enumerate((self.hidden, *self.deeper)):
                 features = activation(layer(features))
+                if dropout is not None:
+                    features = drop(features, dropout._replace(key=jax.random.fold_in(dropout.key, number)))
         outputs: jax.Array = self.out(features)
         return outputs
 
@@ -138,9 +157,15 @@ def initial_params(head: Head, n_features: int, key: jax.Array) -> Params:
     return cast(Params, head.init(key, jnp.zeros((1, n_features)), jnp.array(0))["params"])
 
 
-def row_outputs(head: Head, params: Params, features: jax.Array, reset: jax.Array | None = None) -> jax.Array:
+def row_outputs(
+    head: Head,
+    params: Params,
+    features: jax.Array,
+    reset: jax.Array | None = None,
+    dropout: Dropout | None = None,
+) -> jax.Array:
     """`Head.rows` of parameters."""
-    return cast(jax.Array, head.apply({"params": params}, features, reset, method="rows"))
+    return cast(jax.Array, head.apply({"params": params}, features, reset, dropout, method="rows"))
 
 
 def next_outputs(head: Head, params: Params, features: jax.Array, memory: jax.Array) -> tuple[jax.Array, jax.Array]:

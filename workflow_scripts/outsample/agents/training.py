@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -10,8 +13,11 @@ import jax.numpy as jnp
 import optax
 
 from outsample.agents.inputs import check_actions
-from outsample.agents.network import Head, Params
+from outsample.agents.network import Dropout, Head, Params
 from outsample.market.accounting import MarketRules
+
+_APART = 1 << 31  # splitting a key makes the same keys as folding small numbers into it
+_COUNTS = ("updates", "epochs", "minibatches", "steps")  # whose product is the number of gradient steps
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,11 @@ class Program:
 
     def __getitem__(self, name: str) -> Any:
         return dict(self.settings)[name]
+
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps of a whole run."""
+        return math.prod(int(value) for name, value in self.settings if name in _COUNTS)
 
     def head(self, outputs: int) -> Head:
         """The network with this number of outputs."""
@@ -78,10 +89,11 @@ class Curve(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """The outcome of a training run."""
+    """The outcome of a training run; of I models together, leaves have a leading axis [I]."""
 
     actor: Params  # of a `Head` with an output per action; the greedy policy takes the largest
     curve: Curve  # [U]
+    updates: Any = None  # [I] how many of the curve's updates count, where models may stop early; None is all
 
 
 class Agent(Protocol):
@@ -102,7 +114,7 @@ class Agent(Protocol):
 
 
 def train(agent: Agent, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Trained:
-    """A whole run as one function.
+    """A whole run of all updates as one function.
 
     Args:
         agent: the module of the agent.
@@ -118,9 +130,38 @@ def train(agent: Agent, program: Program, market: MarketArrays, numbers: RuleNum
     return Trained(agent.finish(program, state), curve)
 
 
-def optimiser_of(hyper: Any) -> optax.GradientTransformation:
-    """AdamW (Loshchilov and Hutter 2019) with an agent's learning_rate and weight_decay, over one flat array."""
-    return optax.flatten(optax.adamw(hyper.learning_rate, weight_decay=hyper.weight_decay))
+def hyper_of(agent: ModuleType, settings: Mapping[str, Any]) -> Any:
+    """The traced numbers of an agent's settings; None, which leaves it out of the program, for an optional one of 0."""
+    off = {name for name in agent.SETTINGS.optional if settings[name] == 0}
+    return agent.Hyper(*(None if name in off else jnp.float32(settings[name]) for name in agent.Hyper._fields))
+
+
+def optimiser_of(program: Program, hyper: Any) -> optax.GradientTransformation:
+    """AdamW (Loshchilov and Hutter 2019) over one flat array, with an agent's step size, decay, schedule and clip.
+
+    Step k = 0 .. n-1 of n has the size learning_rate * f(k / n), and so has its decay:
+
+        constant f(x) = 1,   linear f(x) = 1 - x,   cosine f(x) = (1 + cos(pi x)) / 2
+
+    The count k is in the optimiser's state. Where gradient_norm is a number, a gradient whose Euclidean norm over all
+    parameters (of actor and critic together) is larger is scaled down to it before AdamW sees it.
+
+    Reference: Loshchilov and Hutter (2017), SGDR, eq. 5 without restarts (cosine); Pascanu, Mikolov and Bengio (2013),
+        On the difficulty of training recurrent neural networks, algorithm 1 (clip).
+    """
+    adamw = optax.adamw(_step_size(program, hyper.learning_rate), weight_decay=hyper.weight_decay)
+    if hyper.gradient_norm is None:
+        return optax.flatten(adamw)
+    return optax.flatten(optax.chain(optax.clip_by_global_norm(hyper.gradient_norm), adamw))
+
+
+def _step_size(program: Program, learning_rate: jax.Array) -> Any:
+    schedule, steps = program["learning_rate_schedule"], program.gradient_steps
+    if schedule == "constant":
+        return learning_rate
+    if schedule == "linear":
+        return lambda count: learning_rate * (1 - count / steps)
+    return lambda count: learning_rate * (1 + jnp.cos(jnp.pi * count / steps)) / 2
 
 
 def all_finite(tree: Any) -> jax.Array:
@@ -136,3 +177,17 @@ def market_rules(program: Program, numbers: RuleNumbers) -> MarketRules:
 def job_key(job: Job) -> jax.Array:
     """The random key of a job."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(job.seed), job.fold + 1), job.inner)
+
+
+def dropout_keys(hyper: Any, job: Job, updates: int) -> jax.Array | None:
+    """The keys [U] of what the updates of a job leave out, apart from all its other draws; None without dropout."""
+    if hyper.dropout is None:
+        return None
+    return jax.random.split(jax.random.fold_in(job_key(job), _APART), updates)
+
+
+def dropouts(rate: jax.Array | None, key: jax.Array | None, count: int) -> tuple[Dropout | None, ...]:
+    """Dropouts of so many networks by one key; each None where there is none."""
+    if rate is None or key is None:
+        return (None,) * count
+    return tuple(Dropout(rate, of_network) for of_network in jax.random.split(key, count))

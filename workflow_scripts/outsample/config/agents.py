@@ -10,7 +10,6 @@ from outsample.config.block import Block, key, refusal
 
 Torso = Literal["linear", "tanh", "relu", "gru"]
 
-
 Changes = dict[str, bool | int | float | str]
 
 
@@ -23,28 +22,82 @@ def _alternatives(*default: Changes) -> Any:
     )
 
 
-class Network(Block):
-    """The keys that say what network an agent learns, and which others are tried beside it."""
+class Learner(Block):
+    """The settings that all agents have in common: the network, what is tried beside it, and what is off by default."""
+
+    # Shape the compiled program, so no trial may change them.
+    structural: ClassVar[frozenset[str]] = frozenset(
+        {"torso", "units", "layers", "alternatives", "learning_rate_schedule", "patience"}
+    )
+    # A value of 0 takes these out of the compiled program; any other is a number to it, which a trial may change.
+    optional: ClassVar[frozenset[str]] = frozenset({"dropout", "gradient_norm"})
 
     torso: Torso
     units: int
     layers: int
     alternatives: list[Changes] = _alternatives()
+    learning_rate_schedule: Literal["constant", "linear", "cosine"] = key(
+        "constant",
+        "Whether, and how, the step size falls from learning_rate to 0 over the gradient steps.",
+        "-",
+    )
+    patience: int = key(
+        0,
+        "Updates without a better return on the validated rows after which a model stops, in whole chunks, and goes "
+        "back to its best; 0 trains all updates.",
+        "1",
+        ge=0,
+    )
+    gradient_norm: float = key(
+        0.0, "A gradient that is longer than this, over all parameters, is cut to it; 0 is never.", "1", ge=0
+    )
+    dropout: float = key(
+        0.0,
+        "Share of the hidden units that each gradient step leaves out; needs torso tanh or relu.",
+        "1",
+        ge=0,
+        lt=1,
+    )
 
     @model_validator(mode="after")
-    def _one_memory(self) -> Self:
+    def _one_network(self) -> Self:
+        if self.dropout and self.torso not in ("tanh", "relu"):
+            raise refusal(
+                "dropout", f"must be 0 with `torso: {self.torso}`; only tanh and relu have units that it can drop"
+            )
         if self.torso == "gru" and self.layers != 1:
             raise refusal("layers", "must be 1 with `torso: gru`; give the one memory more units")
         return self
 
 
-class Ppo(Network):
+class ActorCritic(Learner):
+    """The settings that PPO and A2C have in common, off by default."""
+
+    structural: ClassVar[frozenset[str]] = Learner.structural | {"entropy_schedule", "reward"}
+
+    entropy_schedule: Literal["constant", "linear"] = key(
+        "constant", "Whether the weight of the entropy bonus falls from entropy to 0 over the updates.", "-"
+    )
+    reward: Literal["log_return", "differential_sharpe", "mixed"] = key(
+        "log_return",
+        "What a step is rewarded by: its net log return, the differential Sharpe ratio / 100, or 0.7 of that + 0.3 of "
+        "the log return - drawdown_penalty * the increase of drawdown.",
+        "-",
+    )
+    reward_rate: float = key(
+        0.02, "Adaptation rate of the differential Sharpe ratio; 1 / it is its memory in bars.", "1", gt=0, lt=1
+    )
+    drawdown_penalty: float = key(
+        0.1, "Weight of the increase of drawdown, a fraction of the peak, where reward is mixed.", "1", ge=0, le=100
+    )
+
+
+class Ppo(ActorCritic):
     """Proximal policy optimisation; the defaults are those that carried over to fresh data (docs/training.md)."""
 
-    # Shape the compiled program, so no trial may change them.
-    structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "layers", "alternatives", "updates", "epochs", "minibatches", "passes", "segment"}
-    )
+    structural: ClassVar[frozenset[str]] = ActorCritic.structural | {
+        *("updates", "epochs", "minibatches", "passes", "segment")
+    }
 
     torso: Torso = key("linear", "Policy and value network.", "-")
     units: int = key(
@@ -55,7 +108,7 @@ class Ppo(Network):
         {"torso": "tanh", "units": 8},
         {"torso": "relu", "units": 64, "layers": 2, "updates": 40},
     )
-    updates: int = key(80, "Updates; fixed, no early stopping.", "1", ge=1)
+    updates: int = key(80, "Updates; the most where patience is set.", "1", ge=1)
     epochs: int = key(4, "Passes over a rollout in each update.", "1", ge=1)
     minibatches: int = key(4, "Minibatches of each pass; with a gru, of whole segments.", "1", ge=1)
     passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
@@ -69,12 +122,10 @@ class Ppo(Network):
     reward_scale: float = key(100.0, "Factor on log returns; 1 makes PPO fail.", "1", gt=0)
 
 
-class Direct(Network):
+class Direct(Learner):
     """Exact gradient of the net return; the defaults are those that carried over to fresh data (docs/training.md)."""
 
-    structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "layers", "alternatives", "updates", "segment", "objective"}
-    )
+    structural: ClassVar[frozenset[str]] = Learner.structural | {*("updates", "segment", "objective")}
 
     torso: Torso = key("tanh", "Policy network.", "-")
     units: int = key(
@@ -85,7 +136,7 @@ class Direct(Network):
         {"torso": "linear"},
         {"torso": "relu", "units": 64, "layers": 2, "weight_decay": 3.0},
     )
-    updates: int = key(200, "Gradient steps, each over every training bar; fixed, no early stopping.", "1", ge=1)
+    updates: int = key(200, "Gradient steps, each over every training bar; the most where patience is set.", "1", ge=1)
     segment: int = key(125, "Length of a segment, which starts flat and which no gradient leaves.", "bars", ge=2)
     objective: Literal["return", "sharpe"] = key(
         "return",
@@ -96,12 +147,10 @@ class Direct(Network):
     weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
 
 
-class A2c(Network):
+class A2c(ActorCritic):
     """Advantage actor-critic; the defaults are those that carried over to fresh data (docs/training.md)."""
 
-    structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "layers", "alternatives", "updates", "passes", "segment"}
-    )
+    structural: ClassVar[frozenset[str]] = ActorCritic.structural | {*("updates", "passes", "segment")}
 
     torso: Torso = key("linear", "Policy and value network.", "-")
     units: int = key(
@@ -112,7 +161,7 @@ class A2c(Network):
         {"torso": "tanh", "units": 8},
         {"torso": "relu", "units": 64, "layers": 2, "updates": 100},
     )
-    updates: int = key(200, "Updates of one step each; fixed, no early stopping.", "1", ge=1)
+    updates: int = key(200, "Updates of one step each; the most where patience is set.", "1", ge=1)
     passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
     segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
     learning_rate: float = key(1e-2, "Step size of AdamW.", "1", gt=0, le=1)
@@ -123,15 +172,13 @@ class A2c(Network):
     reward_scale: float = key(100.0, "Factor on log returns.", "1", gt=0)
 
 
-class Dqn(Network):
+class Dqn(Learner):
     """Deep Q-network; the defaults are those that carried over to fresh data (docs/training.md)."""
 
-    structural: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("torso", "units", "layers", "alternatives", "updates", "steps", "batch", "segment"),
-            *("double", "dueling", "n_step", "pairs", "replay", "prioritised"),
-        }
-    )
+    structural: ClassVar[frozenset[str]] = Learner.structural | {
+        *("updates", "steps", "batch", "segment"),
+        *("double", "dueling", "n_step", "pairs", "replay", "prioritised"),
+    }
 
     torso: Torso = key("linear", "Network of the action values.", "-")
     units: int = key(
@@ -142,7 +189,7 @@ class Dqn(Network):
         {"torso": "tanh", "units": 8},
         {"torso": "relu", "units": 64, "layers": 2, "updates": 40, "weight_decay": 3.0},
     )
-    updates: int = key(80, "Updates, each a point of the learning curve; fixed, no early stopping.", "1", ge=1)
+    updates: int = key(80, "Updates, each a point of the learning curve; the most where patience is set.", "1", ge=1)
     steps: int = key(10, "Steps of AdamW of each update.", "1", ge=1)
     batch: int = key(256, "Bars of each step; with a gru the whole segments among them, at least one.", "bars", ge=1)
     segment: int = key(125, "Length of the segments into which the training bars are cut.", "bars", ge=2)
@@ -201,7 +248,7 @@ class Agents(Block):
         return self
 
 
-def check_alternatives(agent: str, settings: Network) -> None:
+def check_alternatives(agent: str, settings: Learner) -> None:
     """Refuse an alternative that changes nothing, what is no setting, or to what the agent does not take."""
     free = [name for name in type(settings).model_fields if name != "alternatives"]
     for number, changes in enumerate(settings.alternatives):

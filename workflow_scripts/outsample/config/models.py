@@ -354,7 +354,8 @@ def _check_dimension(settings: A2c | Direct | Dqn | Ppo, agent: str, parameter: 
         raise refusal(where, f"is no parameter of {agent}", free)
     for value in dimension.choices or (dimension.low, dimension.high):
         try:
-            type(settings).model_validate({parameter: value}, strict=True)
+            type(settings).model_validate({**settings.model_dump(), parameter: value}, strict=True)
         except ValidationError as error:
-            cause = error.errors()[0]["msg"].removeprefix("Input ")
-            raise refusal(where, f"reaches {value!r}, which {what} does not take: it {cause}") from error
+            first = error.errors()[0]
+            cause = first["msg"] if first["type"] == "refused" else "it " + first["msg"].removeprefix("Input ")
+            raise refusal(where, f"reaches {value!r}, which {what} does not take: {cause}") from error

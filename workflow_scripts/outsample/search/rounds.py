@@ -59,7 +59,7 @@ def suggest(
     """
     if len(earlier) != round * trials_per_round:
         raise ValueError(f"round {round} follows {round * trials_per_round} trials, not {len(earlier)}")
-    distributions = distributions_of(agent, space)
+    distributions = distributions_of(agent, space, base_params)
     first = round * trials_per_round
     trials: list[dict[str, Any]] = []
     if round == 0:
@@ -79,8 +79,10 @@ def suggest(
     return trials
 
 
-def distributions_of(agent: str, space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
-    """Optuna's distributions of a search space, by name of the parameter.
+def distributions_of(
+    agent: str, space: Mapping[str, Dimension], base_params: Mapping[str, Any]
+) -> dict[str, BaseDistribution]:
+    """Optuna's distributions of a search space, by name of the parameter, around the configured settings.
 
     Raises: ConfigError where a parameter is unknown, structural, or its bounds are outside what the agent accepts.
     """
@@ -93,7 +95,7 @@ def distributions_of(agent: str, space: Mapping[str, Dimension]) -> dict[str, Ba
             raise ConfigError(f"{where} {what}: a search can vary {', '.join(searchable)}.")
         for value in dimension.choices or (dimension.low, dimension.high):
             try:
-                model.model_validate({name: value})
+                model.model_validate({**base_params, name: value})
             except ValidationError as error:
                 reason = error.errors()[0]["msg"]
                 raise ConfigError(f"{where} reaches {value}, which the agent does not take: {reason}.") from error
