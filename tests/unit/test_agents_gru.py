@@ -14,7 +14,7 @@ from outsample.agents.decide import decide_rows
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import Lane, Studio, train_lanes
 from outsample.agents.network import Gru, Head, row_outputs
-from outsample.agents.training import MarketArrays, Program, train
+from outsample.agents.training import MarketArrays, Program, hyper_of, train
 from outsample.config.agents import A2c, Agents, Dqn
 from outsample.config.models import Gate
 from outsample.errors import TrainingError
@@ -138,8 +138,12 @@ def _settings(agent, **changes):
 def _studio(agent, settings):
     """The studio, program, hyper-parameters and jobs of fold 0, whose last block is shorter than a segment."""
     studio = Studio.open(agent, PANEL, FOLDS, SCALERS, RULES)
-    hyper = studio.module.Hyper(*(jnp.float32(settings[name]) for name in studio.module.Hyper._fields))
-    return studio, studio.program(settings), hyper, studio.jobs(Lane(0, 0, 0, settings), settings["segment"])
+    return (
+        studio,
+        studio.program(settings),
+        hyper_of(studio.module, settings),
+        studio.jobs(Lane(0, 0, 0, settings), settings["segment"]),
+    )
 
 
 @pytest.mark.parametrize("agent", AGENTS)

@@ -46,7 +46,7 @@ def _refused(match, lanes=None, panel=PANEL, folds=FOLDS, scalers=SCALERS, agent
         ({"learning_rate": -1.0}, r"Trial 3, fold 0, seed 5 has learning_rate = -1.0: input should be greater than 0"),
         ({"clip": 1.0}, "clip = 1.0: input should be less than 1"),
         ({"updates": 0}, "updates = 0"),
-        ({"torso": "cubic"}, "torso = 'cubic': input should be 'linear', 'tanh' or 'relu'"),
+        ({"torso": "cubic"}, "torso = 'cubic': input should be 'linear', 'tanh', 'relu' or 'gru'"),
         ({"momentum": 0.9}, "momentum = 0.9"),
         ({"discount": float("nan")}, "discount = nan"),
     ],
@@ -172,8 +172,8 @@ def test_rows_of_a_fold_count_within_the_panel():
 def test_agents_are_found_by_name_and_have_each_hyper_parameter_once(name):
     agent = get_agent(name)
     assert type(getattr(Agents(), name)) is agent.SETTINGS
-    assert set(agent.STATIC) == agent.SETTINGS.structural
-    assert sorted([*agent.STATIC, *agent.Hyper._fields]) == sorted(agent.SETTINGS.model_fields)
+    assert set(agent.STATIC) == agent.SETTINGS.structural - {"alternatives"}
+    assert sorted([*agent.STATIC, *agent.Hyper._fields, "alternatives"]) == sorted(agent.SETTINGS.model_fields)
 
 
 def test_the_configuration_and_the_registry_name_the_same_agents():

@@ -1,4 +1,4 @@
-"""Several sets of settings for one lane: each is trained, and the one with the largest validated return is taken.
+"""Several sets of settings for one lane: each is trained, and the validated returns say which one is taken.
 
 Which network fits a market cannot be known beforehand: a linear one cannot see a non-linear edge, and a wide one learns
 the noise of a linear edge as well. The rows on which the gate judges decide between them, so the gate asks for more.
@@ -43,15 +43,21 @@ def network_name(torso: str, units: int, layers: int) -> str:
 
 
 def choose(returns: NDArray[np.float64], gate: Gate) -> Choice:
-    """The variant with the largest mean validated return, and its gate at the level of `gate` over their number.
+    """What is taken of the variants, and its gate at the level of `gate` over their number.
 
-    The best of V skill-less variants would open a gate of the full level up to V times as often (Bonferroni 1936).
+    The variant with the largest mean validated return is taken if it earned more than the first by over one standard
+    error of their difference; else the first, for a lead within the noise is no reason to leave it. The best of V
+    skill-less variants would open a gate of the full level up to V times as often (Bonferroni 1936).
 
     Args:
         returns: [bars, V] validated net returns per bar of each variant (`gate.validated_returns`).
         gate: settings of the gate.
+    Reference: Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3, for the
+        rule of one standard error.
     """
-    taken = int(np.argmax(returns.mean(axis=0)))
+    best = int(np.argmax(returns.mean(axis=0)))
+    lead = returns[:, best] - returns[:, 0]
+    taken = best if lead.mean() > lead.std() / np.sqrt(len(lead)) else 0
     return Choice(taken, gate_bound(np.ascontiguousarray(returns[:, taken]), level_of(gate, returns.shape[1])))
 
 

@@ -153,7 +153,7 @@ def train_models(
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
         like, _ = jax.eval_shape(partial(_begin, program), market, numbers, hyper, jobs)
         actor = jax.eval_shape(finish, like)
-        hoped = stopping.nothing_yet(actor) if patience else None
+        hoped = stopping.nothing_yet(jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), actor)) if patience else None
         if whole := keeper.finished(lane, _trained(actor, curve, hoped, 0)):
             return whole
         kept = keeper.restore(lane, (like, curve, hoped))

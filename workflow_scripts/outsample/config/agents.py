@@ -17,7 +17,8 @@ def _alternatives(*default: Changes) -> Any:
     return key(
         list(default),
         "Further sets of changes to the settings above and below, each trained as well. The one with the largest "
-        "validated return is taken, and the gate's level is divided by their number; [] trains the settings alone.",
+        "validated return is taken if it leads by more than a standard error, and the gate's level is divided by the "
+        "number of all; [] trains the settings alone.",
         "-",
     )
 

@@ -151,7 +151,7 @@ class Gate(Block):
 
     level: float = key(
         0.05,
-        "Quantile of the bootstrapped mean return that must be above 0; divided by the number of alternatives.",
+        "Quantile of the bootstrapped mean return that must be above 0; divided by the number of settings tried.",
         "1",
         gt=0,
         lt=1,
