@@ -4,9 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from outsample.agents.decide import decide_rows
-from outsample.agents.training import Program
+from outsample.agents.training import MarketArrays, Program
 
-PROGRAM = Program("ppo", (("layers", 1), ("torso", "linear"), ("units", 1)), (-1, 0, 1), "next_open", True)
+STATIC = (("account_inputs", False), ("layers", 1), ("torso", "linear"), ("units", 1))
+PROGRAM = Program("ppo", STATIC, (-1, 0, 1), "next_open", True)
+PRICES = jnp.exp(0.02 * jnp.sin(jnp.arange(2 * 9.0))).reshape(2, 9)  # open and close
 HOLD = np.eye(3, dtype=np.float32)  # +1 for the action that keeps the position
 
 
@@ -21,7 +23,7 @@ def _decide(signal, slopes, owner, reset, table=HOLD, center=None, scale=None):
     }
     return decide_rows(
         PROGRAM,
-        jnp.asarray(np.array(signal, dtype=np.float32)[:, None]),
+        MarketArrays(jnp.asarray(np.array(signal, dtype=np.float32)[:, None]), *PRICES[:, : len(signal)]),
         actors,
         jnp.zeros((inner, 1)) if center is None else jnp.asarray(center, jnp.float32)[:, None],
         jnp.ones((inner, 1)) if scale is None else jnp.asarray(scale, jnp.float32)[:, None],

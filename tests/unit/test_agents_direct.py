@@ -56,13 +56,13 @@ def _case(seed, actions=SHORT, steps=6, segments=2):
     return draw.standard_normal((steps, segments, count)), draw.standard_normal((count, count)), fills, closes, valid
 
 
-def _by_loops(rows, table, fills, closes, valid, actions):
+def _by_loops(rows, table, fills, closes, valid, actions, account=None):
     """Net log returns [L, G] of the reference; 0 where invalid."""
     result = np.zeros(valid.shape)
     for g in range(valid.shape[1]):
         n = int(valid[:, g].sum())
         result[:n, g] = reference.log_returns(
-            rows[:n, g].tolist(), table.tolist(), actions, fills[:n, g], closes[:n, g], 1.0, COST, BORROW
+            rows[:n, g].tolist(), table.tolist(), actions, fills[:n, g], closes[:n, g], 1.0, COST, BORROW, account
         )
     return result
 
@@ -77,24 +77,27 @@ def _score(name, log_return, valid):
 @pytest.mark.parametrize("seed", range(2))
 def test_the_gradient_is_that_of_finite_differences(actions, name, seed):
     rows, table, fills, closes, valid = _case(seed, actions)
+    given = (rows, table)
+    if seed == 1:  # a policy that reads its account
+        given = (rows, table, np.random.Generator(np.random.PCG64(9)).standard_normal((2, len(actions))))
 
-    def by_loops(rows, table):
-        return _score(name, _by_loops(rows, table, fills, closes, valid, actions), valid)
+    def by_loops(rows, table, *account):
+        return _score(name, _by_loops(rows, table, fills, closes, valid, actions, *account), valid)
 
-    def by_market(rows, table):
+    def by_market(rows, table, *account):
         bars = SegmentBars(jnp.zeros(()), jnp.asarray(fills), jnp.asarray(closes), jnp.asarray(valid))
-        held = direct.hold(_program(actions), _numbers(), bars, rows, table)
+        held = direct.hold(_program(actions), _numbers(), bars, rows, table, *account)
         return direct.objective(name, held.log_return, held.valid)
 
     with jax.enable_x64(True):
-        value, gradients = jax.value_and_grad(by_market, argnums=(0, 1))(jnp.asarray(rows), jnp.asarray(table))
+        value, gradients = jax.value_and_grad(by_market, argnums=range(len(given)))(*map(jnp.asarray, given))
         value, gradients = float(value), [np.asarray(g) for g in gradients]
-    assert value == pytest.approx(by_loops(rows, table), rel=1e-10)
-    for place, (array, gradient) in enumerate(zip((rows, table), gradients, strict=True)):
+    assert value == pytest.approx(by_loops(*given), rel=1e-10)
+    for place, (array, gradient) in enumerate(zip(given, gradients, strict=True)):
         for index in np.ndindex(array.shape):
             ends = []
             for shift in (1e-5, -1e-5):
-                moved = [rows.copy(), table.copy()]
+                moved = [values.copy() for values in given]
                 moved[place][index] += shift
                 ends.append(by_loops(*moved))
             assert gradient[index] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-8), (place, index)

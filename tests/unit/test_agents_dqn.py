@@ -11,6 +11,7 @@ import pytest
 
 from outsample.agents import dqn
 from outsample.agents.network import Head
+from outsample.market.holding import Numbers
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,11 +103,14 @@ def test_a_dueling_head_is_value_plus_centred_advantages():
     raw = {
         "out": {"kernel": draw.standard_normal((4, P + 1)), "bias": draw.standard_normal(P + 1)},
         "table": draw.standard_normal((P, P + 1)),
+        "account": draw.standard_normal((2, P + 1)),
     }
     raw = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), raw)
     features, held = jnp.asarray(draw.standard_normal(4), jnp.float32), jnp.array(2)
-    outputs = np.asarray(Head(P + 1, P, "linear", 1).apply({"params": raw}, features, held))
+    numbers = Numbers(jnp.float32(-0.7), jnp.float32(0.4))
+    head = Head(P + 1, P, "linear", 1, account_inputs=True)
+    outputs = np.asarray(head.apply({"params": raw}, features, held, numbers))
     plain = dqn.merged(raw, dueling=True)
-    found = Head(P, P, "linear", 1).apply({"params": plain}, features, held)
+    found = Head(P, P, "linear", 1, account_inputs=True).apply({"params": plain}, features, held, numbers)
     np.testing.assert_allclose(found, outputs[-1] + outputs[:-1] - outputs[:-1].mean(), atol=1e-5)
     assert dqn.merged(raw, dueling=False) is raw

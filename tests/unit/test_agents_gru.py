@@ -111,10 +111,11 @@ def test_decisions_equal_plain_loops():
     features = 2 * draw.standard_normal((bars, width))
     owner = np.repeat([0, 2, 1, 3], 10)
     reset = np.arange(bars) % 10 == 0
-    program = Program("ppo", (("layers", 1), ("torso", "gru"), ("units", units)), ACTIONS, "next_open", True)
-    arrays = (jnp.asarray(x, jnp.float32) for x in (features, center, scale))
-    features32, center32, scale32 = arrays
-    found = decide_rows(program, features32, actors, center32, scale32, jnp.asarray(owner), jnp.asarray(reset))
+    static = (("account_inputs", False), ("layers", 1), ("torso", "gru"), ("units", units))
+    program = Program("ppo", static, ACTIONS, "next_open", True)
+    features32, center32, scale32 = (jnp.asarray(x, jnp.float32) for x in (features, center, scale))
+    market = MarketArrays(features32, jnp.ones(bars), jnp.ones(bars))
+    found = decide_rows(program, market, actors, center32, scale32, jnp.asarray(owner), jnp.asarray(reset))
 
     def model(s, i):
         return _lists(jax.tree.map(lambda x: x[s, i], actors)), center[i].tolist(), scale[i].tolist()

@@ -19,7 +19,7 @@ from outsample.agents import checkpoint, export
 from outsample.agents.decide import decide_rows
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.policy import FinalPolicy
-from outsample.agents.training import Program
+from outsample.agents.training import MarketArrays, Program
 from outsample.errors import DataError, SchemaError
 
 
@@ -181,12 +181,12 @@ def test_decisions_of_a_memory_are_those_of_jax_and_of_plain_loops(account):
         ]
         by_hand = gru.decisions([models], PANEL.features.tolist(), np.ones(200, int), reset, list(policy.actions))
         assert np.array_equal(decided.target[asked], np.array(by_hand)[asked])
-        program = Program("ppo", (("layers", 1), ("torso", "gru"), ("units", 4)), policy.actions, "next_open", True)
+        static = (("account_inputs", False), ("layers", 1), ("torso", "gru"), ("units", 4))
+        program = Program("ppo", static, policy.actions, "next_open", True)
         lead = jax.tree.map(lambda x: jnp.asarray(x)[None], policy.actor)
         owner = np.full(200, 8)
-        rows = decide_rows(
-            program, jnp.asarray(PANEL.features, jnp.float32), lead, policy.center, policy.scale, owner, reset
-        )
+        market = MarketArrays(*(jnp.asarray(x, jnp.float32) for x in (PANEL.features, PANEL.open, PANEL.close)))
+        rows = decide_rows(program, market, lead, policy.center, policy.scale, owner, reset)
         assert np.array_equal(decided.target[asked], np.asarray(rows)[asked])
 
 

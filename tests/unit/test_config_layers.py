@@ -210,6 +210,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
             "agents: {a2c: {dropout: 0.2}}",
             "agents.a2c.dropout must be 0 with `torso: linear`; only tanh and relu have units that it can drop.",
         ),
+        (
+            "agents: {dqn: {account_inputs: true, n_step: 3}}",
+            "agents.dqn.account_inputs needs `pairs: all` and `n_step: 1`; set it to false, or those two.",
+        ),
         ("search: {agents: [dqn, dqn]}", "search.agents names an agent twice."),
         (
             "market.commission: 3",

@@ -44,7 +44,7 @@ def test_the_size_of_the_target_counts_and_another_size_is_another_entry():
 
 def test_the_numbers_of_the_policy_are_bounded():
     read = policy_numbers(np, np.array([0.0, 0.05, 0.5, -0.5]), np.array([0.0, 1.0, 60.0, 600.0]))
-    np.testing.assert_allclose(read, [[0, 0], [0.5, np.log(2) / np.log(61)], [2, 1], [-2, 1]], atol=1e-15)
+    np.testing.assert_allclose(read, [[0, 0.5, 2, -2], [0, np.log(2) / np.log(61), 1, 1]], atol=1e-15)
 
 
 @pytest.mark.parametrize("unit", [1.0, 1000.0])

@@ -20,7 +20,7 @@ __all__ = ["SETTINGS", "STATIC", "Hyper", "begin", "finish", "updater"]
 SETTINGS = A2c
 STATIC = (
     *("layers", "passes", "segment", "torso", "units", "updates"),
-    *("entropy_schedule", "learning_rate_schedule", "patience", "reward"),
+    *("account_inputs", "entropy_schedule", "learning_rate_schedule", "patience", "reward"),
 )
 
 

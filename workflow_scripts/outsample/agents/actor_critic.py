@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs
+from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs, with_account
 from outsample.agents.rewards import rewards
 from outsample.agents.rollout import Rollout, SegmentBars, roll_out, segment_bars
 from outsample.agents.training import (
@@ -30,6 +30,7 @@ from outsample.agents.training import (
     job_key,
     optimiser_of,
 )
+from outsample.market.holding import Numbers
 
 _EPSILON = 1e-8
 _VALUE_WEIGHT = 0.5
@@ -70,6 +71,7 @@ class Batch(NamedTuple):
     advantage: jax.Array  # [n, R] normalised
     value_target: jax.Array  # [n, R]
     weight: jax.Array  # [n, R] 1 or 0
+    numbers: Numbers | None = None  # [n, R] what was read of the account, if it is
 
 
 def advantages(
@@ -217,14 +219,18 @@ def _collect(
     actor, critic = _heads(program)
     logits = row_outputs(actor, params["actor"], bars.features[:-1])[:, :, None] + params["actor"]["table"]
     log_policy = jax.nn.log_softmax(logits)  # [L, G, P, A]
-    rollout = roll_out(program, numbers, bars, log_policy, program["passes"], key)
+    rollout = roll_out(program, numbers, bars, log_policy, program["passes"], key, params["actor"].get("account"))
+
+    def with_value(value: jax.Array, numbers: Numbers | None) -> jax.Array:
+        return with_account(value[..., None], params["critic"], numbers)[..., 0]
+
     value_row = row_outputs(critic, params["critic"], bars.features)  # [L+1, G, 1]
     value_held = params["critic"]["table"][:, 0]
-    value = value_row[:-1] + value_held[rollout.position]
+    value = with_value(value_row[:-1] + value_held[rollout.position], rollout.numbers)
     estimate = advantages(
         hyper.reward_scale * rewards(program["reward"], rollout, hyper.reward_rate, hyper.drawdown_penalty),
         value,
-        value_row[1:] + value_held[rollout.action],
+        with_value(value_row[1:] + value_held[rollout.action], rollout.next_numbers),
         rollout.terminated,
         rollout.valid,
         hyper.discount,
@@ -237,19 +243,24 @@ def _collect(
         features=bars.features[:-1],
         position=rollout.position,
         action=rollout.action,
-        log_probability=_acted(log_policy, rollout),
+        log_probability=_acted(log_policy, rollout, params["actor"]),
         advantage=(estimate - centre) / (spread + _EPSILON),
         value_target=estimate + value,
         weight=rollout.valid.astype(jnp.float32),
+        numbers=rollout.numbers,
     )
     if not actor.recurrent:
         rows = batch.features.shape[0] * batch.features.shape[1]
-        batch = jax.tree.map(lambda x: x.reshape(rows, x.shape[-1]), batch)
+        batch = jax.tree.map(lambda x: x.reshape(rows, *x.shape[2:]), batch)
     return batch, mean(rollout.log_return)
 
 
-def _acted(log_policy: jax.Array, rollout: Rollout) -> jax.Array:
-    """Log-probability [L, G, R] of the actions taken, out of the table [L, G, P, A]."""
+def _acted(log_policy: jax.Array, rollout: Rollout, actor: Params) -> jax.Array:
+    """Log-probability [L, G, R] of the actions taken, out of the table [L, G, P, A] of a flat account."""
+    if rollout.numbers is not None:
+        known = jnp.take_along_axis(log_policy, rollout.position[..., None], axis=2)  # [L, G, R, A]
+        acted = jax.nn.log_softmax(with_account(known, actor, rollout.numbers))
+        return jnp.take_along_axis(acted, rollout.action[..., None], axis=-1)[..., 0]
     flat = log_policy.reshape(*log_policy.shape[:2], -1)
     return jnp.take_along_axis(flat, rollout.position * log_policy.shape[-1] + rollout.action, axis=-1)
 
@@ -279,8 +290,9 @@ def _learn(
         of_actor, of_critic = (params[name] for name in ("actor", "critic"))
         held = jax.nn.one_hot(part.position, len(program.actions))  # a product is faster than a gather's gradient
         logits = row_outputs(actor, of_actor, part.features, dropout=dropout[0])[..., None, :]
-        logits = logits + held @ of_actor["table"]
+        logits = with_account(logits + held @ of_actor["table"], of_actor, part.numbers)
         value = row_outputs(critic, of_critic, part.features, dropout=dropout[1]) + (held @ of_critic["table"])[..., 0]
+        value = with_account(value[..., None], of_critic, part.numbers)[..., 0]
         return loss(jax.nn.log_softmax(logits), value, part, clip, weight)
 
     def step(state: State, part: Batch, key: jax.Array | None) -> tuple[State, tuple[jax.Array, jax.Array]]:

@@ -1,6 +1,7 @@
 """Deep Q-network (Mnih et al. 2015) on all pairs of position and action, with its variants as switches on one loss.
 
-Q(features, position, action) = rows(features) + table[position], the form of an actor whose greedy action is taken.
+Q(features, position, action) = rows(features) + table[position], the form of an actor whose greedy action is taken,
+and what the account adds where the policy reads it.
 Decisions move no price (a market without impact), so the outcome of every pair is known at every bar: a step learns
 from all pairs of a batch of bars, and none has to be tried first. Where `pairs` is "sampled" it learns from decisions
 that walkers have tried, as one would have to in a market that answers. The defaults are those that carried over to
@@ -18,7 +19,8 @@ import jax.numpy as jnp
 import optax
 
 from outsample.agents import replay
-from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs
+from outsample.agents.account import Account, Prices, ages, new_account, next_account, pair_accounts
+from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs, with_account
 from outsample.agents.rollout import SegmentBars, pair_returns, segment_bars
 from outsample.agents.training import (
     Curve,
@@ -33,10 +35,11 @@ from outsample.agents.training import (
     optimiser_of,
 )
 from outsample.config.agents import Dqn
+from outsample.market.holding import Numbers
 
 SETTINGS = Dqn
 STATIC = (
-    *("batch", "layers", "segment", "steps", "torso", "units", "updates"),
+    *("account_inputs", "batch", "layers", "segment", "steps", "torso", "units", "updates"),
     *("double", "dueling", "n_step", "pairs", "prioritised", "replay"),
     *("learning_rate_schedule", "patience"),
 )
@@ -64,6 +67,7 @@ class Outcomes(NamedTuple):
     reward: jax.Array  # [D, P, A] reward_scale * net log return
     terminated: jax.Array  # [D, P, A] bool: ruined
     left: jax.Array  # [D] decisions that the segment has left, this one counted; 0 or less beyond its end
+    prices: Prices | None  # where the account is read
 
 
 class Network(NamedTuple):
@@ -80,6 +84,7 @@ class Batch(NamedTuple):
     row: jax.Array  # [B]
     weight: jax.Array  # [B, P, A]; 0 of a pair that is not learnt from
     path: jax.Array | None  # [n-1, B] actions that followed; None follows the greedy ones
+    age: jax.Array | None  # [B] bars for which the position has been held, where the account is read
 
 
 def td_targets(
@@ -145,7 +150,7 @@ def merged(params: Params, dueling: bool) -> Params:
         advantage = outputs[..., :-1]
         return outputs[..., -1:] + advantage - advantage.mean(-1, keepdims=True)
 
-    return {**params, "out": jax.tree.map(merge, params["out"]), "table": merge(params["table"])}
+    return {name: jax.tree.map(merge, of) if name in ("out", "table", "account") else of for name, of in params.items()}
 
 
 class Past(NamedTuple):
@@ -184,10 +189,10 @@ def updater(
 ) -> Callable[[State, Given], tuple[State, Curve]]:
     """The update: `steps` steps of AdamW, each on `batch` bars or decisions.
 
-    All pairs: of bars, or for a recurrent torso of whole segments, drawn with replacement. Sampled: one walker in each
-    segment first takes `steps` decisions, which replace the oldest of `replay`; then the batches are drawn from those.
-    The slow copy follows by target_rate of the way in each step (Polyak averaging). The curve is that of the greedy
-    policy before the update.
+    All pairs: of bars, or for a recurrent torso of whole segments, drawn with replacement; where the policy reads its
+    account, an age of the positions is drawn with each bar. Sampled: one walker in each segment first takes `steps`
+    decisions, which replace the oldest of `replay`; then the batches are drawn from those. The slow copy follows by
+    target_rate of the way in each step (Polyak averaging). The curve is that of the greedy policy before the update.
 
     Args: as in `outsample.agents.training.train`.
     """
@@ -206,10 +211,13 @@ def updater(
         network, past = state
         draw = given.draws
         keys = None if given.dropout is None else jax.random.split(given.dropout, program["steps"])
-        greedy = _greedy(program, bars, merged(network.params, program["dueling"]))
-        reward = _greedy_return(program, hyper, bars, outcomes, greedy)
+        plain = merged(network.params, program["dueling"])
+        greedy = _greedy(program, bars, plain)
+        walk = _walk_with_account(program, bars, plain) if "account" in plain else _walk(program, greedy)
+        reward = _mean_return(hyper, bars, outcomes, walk)
         if past is None:
-            batches = Batch(draw[0], _pair_weights(program, outcomes, draw[0]), None)
+            row, *age = draw
+            batches = Batch(row, _pair_weights(program, outcomes, row), None, age[0] if age else None)
             network, (losses, _) = jax.lax.scan(step, network, (batches, keys))
         else:
             past, place, batches = _recall(program, hyper, outcomes, job, past, greedy, *draw)
@@ -242,22 +250,31 @@ def _outcomes(program: Program, numbers: RuleNumbers, hyper: Hyper, bars: Segmen
     def flat(x: jax.Array) -> jax.Array:
         return x.reshape(-1, *x.shape[2:])
 
-    return Outcomes(flat(bars.features), hyper.reward_scale * flat(log_return), flat(ruined), flat(_left(program, job)))
+    prices = None
+    if program["account_inputs"]:
+        first = jnp.ones_like(bars.close[:1])
+        prices = Prices(*(flat(jnp.concatenate([first, later])) for later in (bars.fill, bars.close)))
+    reward = hyper.reward_scale * flat(log_return)
+    return Outcomes(flat(bars.features), reward, flat(ruined), flat(_left(program, job)), prices)
 
 
 def _bar_draws(program: Program, job: Job, key: jax.Array) -> tuple[None, tuple[jax.Array, ...]]:
-    """Rows [updates, steps, batch] of all pairs; there is nothing to remember.
+    """Rows [updates, steps, batch] of all pairs, and ages where the account is read; there is nothing to remember.
 
     For a recurrent torso they are those of whole segments, in the order of [time, segment] in each batch.
     """
     length, segments, batches = program["segment"], len(job.length), (program["updates"], program["steps"])
+    key_row, key_age = jax.random.split(key) if program["account_inputs"] else (key, key)
     if _head(program).recurrent:
-        first = jax.random.randint(key, (*batches, 1, max(program["batch"] // length, 1)), 0, segments)
-        return None, ((first + segments * jnp.arange(length)[:, None]).reshape(*batches, -1),)
-    left = _left(program, job).reshape(-1)
-    usable = jnp.nonzero(left > 0, size=len(left), fill_value=0)[0]
-    shape = (*batches, program["batch"])
-    return None, (usable[jax.random.randint(key, shape, 0, (left > 0).sum())],)
+        first = jax.random.randint(key_row, (*batches, 1, max(program["batch"] // length, 1)), 0, segments)
+        row = (first + segments * jnp.arange(length)[:, None]).reshape(*batches, -1)
+    else:
+        left = _left(program, job).reshape(-1)
+        usable = jnp.nonzero(left > 0, size=len(left), fill_value=0)[0]
+        row = usable[jax.random.randint(key_row, (*batches, program["batch"]), 0, (left > 0).sum())]
+    if not program["account_inputs"]:
+        return None, (row,)
+    return None, (row, ages(row // segments, jax.random.uniform(key_age, row.shape)))
 
 
 def _pair_weights(program: Program, outcomes: Outcomes, row: jax.Array) -> jax.Array:
@@ -305,7 +322,7 @@ def _recall(
     if program["prioritised"]:
         correction = hyper.priority_correction + (1 - hyper.priority_correction) * progress
         weight = weight * replay.importance(decisions.priority, correction)[..., None, None]
-    return Past(walkers, memory), place, Batch(decisions.row, weight, jnp.moveaxis(decisions.path, 0, 1))
+    return Past(walkers, memory), place, Batch(decisions.row, weight, jnp.moveaxis(decisions.path, 0, 1), None)
 
 
 def _learn(
@@ -327,23 +344,32 @@ def _learn(
     now = jnp.minimum(ahead[:-1], len(outcomes.left) - 1)
     seen, outputs = _reader(program, outcomes, ahead)
 
-    def values(params: Params, seen: jax.Array, dropout: Dropout | None = None) -> jax.Array:
-        plain = merged(params, program["dueling"])
-        return outputs(plain, seen, dropout=dropout)[..., None, :] + plain["table"]
+    known = kept = taken = None
+    if batch.age is not None and outcomes.prices is not None:
+        known, kept, taken = pair_accounts(outcomes.prices, batch.row, batch.age, segments, program.actions)
 
-    targets = td_targets(
-        outcomes.reward[now],
-        outcomes.terminated[now],
-        outcomes.left[batch.row] <= jnp.arange(1, n_step + 1)[:, None],
-        values(network.params, seen[1:]),
-        values(network.slow, seen[1:]),
-        hyper.discount,
-        program["double"],
-        batch.path,
-    )
+    def values(params: Params, seen: jax.Array, numbers: Numbers | None, dropout: Dropout | None = None) -> jax.Array:
+        plain = merged(params, program["dueling"])
+        return with_account(outputs(plain, seen, dropout=dropout)[..., None, :] + plain["table"], plain, numbers)
+
+    def targets_at(numbers: Numbers | None) -> jax.Array:
+        return td_targets(
+            outcomes.reward[now],
+            outcomes.terminated[now],
+            outcomes.left[batch.row] <= jnp.arange(1, n_step + 1)[:, None],
+            values(network.params, seen[1:], numbers),
+            values(network.slow, seen[1:], numbers),
+            hyper.discount,
+            program["double"],
+            batch.path,
+        )
+
+    targets = targets_at(taken)
+    if kept is not None:  # a position that is kept has another account at the next close than one just taken
+        targets = jnp.where(jnp.eye(len(program.actions), dtype=bool), targets_at(kept), targets)
 
     def objective(params: Params) -> tuple[jax.Array, jax.Array]:
-        found = values(params, seen[0], dropout)
+        found = values(params, seen[0], known, dropout)
         return loss(found, targets, batch.weight), found - targets
 
     (found, error), gradient = jax.value_and_grad(objective, has_aux=True)(network.params)
@@ -384,10 +410,8 @@ def _greedy(program: Program, bars: SegmentBars, plain: Params) -> jax.Array:
     return (row_outputs(_head(program), plain, bars.features[:-1])[:, :, None] + plain["table"]).argmax(-1)
 
 
-def _greedy_return(
-    program: Program, hyper: Hyper, bars: SegmentBars, outcomes: Outcomes, choice: jax.Array
-) -> jax.Array:
-    """Mean net log return per bar of the greedy policy over the segments, each from flat."""
+def _walk(program: Program, choice: jax.Array) -> jax.Array:
+    """Pairs [L, G] of the greedy policy, from flat, by its choices [L, G, P]."""
     positions = jnp.arange(len(program.actions))
 
     def advance(position: jax.Array, choices: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -395,7 +419,27 @@ def _greedy_return(
         return action, position * len(positions) + action
 
     flat = jnp.full(choice.shape[1], program.actions.index(0))
-    pair = jax.lax.scan(advance, flat, choice, unroll=25)[1]  # [L, G]
+    return jax.lax.scan(advance, flat, choice, unroll=25)[1]
+
+
+def _walk_with_account(program: Program, bars: SegmentBars, plain: Params) -> jax.Array:
+    """Pairs [L, G] of the greedy policy, from flat, where it reads its account."""
+    rows, actions = row_outputs(_head(program), plain, bars.features[:-1]), jnp.array(program.actions, jnp.float32)
+
+    def advance(state: tuple[jax.Array, Account], bar: tuple[jax.Array, ...]):  # type: ignore[no-untyped-def]
+        position, account = state
+        row, fill, close = bar
+        action = with_account(row + plain["table"][position], plain, account.numbers).argmax(-1)
+        account = next_account(account, actions[action], fill, close)
+        return (action, account), position * len(actions) + action
+
+    flat = jnp.full(rows.shape[1], program.actions.index(0))
+    state = (flat, new_account(jnp.zeros(flat.shape)))
+    return jax.lax.scan(advance, state, (rows, bars.fill, bars.close), unroll=5)[1]
+
+
+def _mean_return(hyper: Hyper, bars: SegmentBars, outcomes: Outcomes, pair: jax.Array) -> jax.Array:
+    """Mean net log return per bar of pairs [L, G] over the segments."""
     taken = jnp.take_along_axis(outcomes.reward.reshape(pair.size, -1), pair.reshape(-1, 1), axis=-1)[:, 0]
     valid = bars.valid.reshape(-1)
     return jnp.where(valid, taken, 0.0).sum() / (hyper.reward_scale * valid.sum())

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from outsample.agents.choice import network_name
-from outsample.agents.network import Head, centred, next_outputs, row_outputs
+from outsample.agents.network import Head, account_outputs, centred, next_outputs, row_outputs
 from outsample.agents.policy import FinalPolicy
 from outsample.market.holding import policy_numbers
 
@@ -40,7 +40,8 @@ def preferences(
     here = held[:, None] == jnp.array(policy.actions, jnp.float32)
     known = rows.mean(0) + here.astype(jnp.float32) @ table
     if account:
-        known = known + policy_numbers(jnp, *account) @ centred(jnp.asarray(policy.actor["account"])).mean(0)
+        weights = centred(jnp.asarray(policy.actor["account"])).mean(0)
+        known = known + account_outputs(weights, policy_numbers(jnp, *account))
     return known, *memory_next
 
 

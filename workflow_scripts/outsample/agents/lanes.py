@@ -174,7 +174,7 @@ class Studio:
         actors = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(fit.trained.actor for fit in seeds))
         program, jobs = seeds[0].program, seeds[0].jobs
         chosen = decide_rows(
-            program, self.market.features, actors, jobs.center, jobs.scale, jnp.asarray(owner), jnp.asarray(reset)
+            program, self.market, actors, jobs.center, jobs.scale, jnp.asarray(owner), jnp.asarray(reset)
         )
         return np.asarray(chosen)
 
@@ -189,7 +189,7 @@ class Studio:
 
         def validate(actor: Params) -> NDArray[np.float64]:
             actors = jax.tree.map(lambda x: x[None], actor)
-            targets = np.asarray(decide_rows(program, self.market.features, actors, *arrays))
+            targets = np.asarray(decide_rows(program, self.market, actors, *arrays))
             returns = returns_by_inner(targets[:, None], list(rows.validate), self.panel, self.rules)
             return np.array([of_model.mean() for of_model in returns])
 

@@ -1,4 +1,4 @@
-"""The network of an actor or a critic: a torso on the scaled features, and the position entering additively."""
+"""The network of an actor or a critic: a torso on the scaled features, and the account entering additively."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from outsample.market.holding import Numbers
 
 Params = dict[str, Any]
 _GATES = 3
@@ -96,11 +98,13 @@ class Gru(nn.Module):
 
 
 class Head(nn.Module):
-    """outputs(x, p) = rows(x) + table[p]: a torso on the features plus a free table over positions.
+    """outputs(x, p, n) = rows(x) + table[p] + n account: a torso on the features plus what the account adds.
 
-    Because the position is only added, `rows` of all bars can be computed at once and a rollout only looks up rows;
-    the memory of a recurrent torso is one of features alone for the same reason.
-    The last layer and the table start at zero: a fresh policy is uniform, a fresh value is 0.
+    `table` is free over positions. `account` is linear in the two numbers n of `outsample.market.holding.Numbers`, the
+    unrealised result and the holding time; it is there where `account_inputs` is true.
+    Because the account is only added, `rows` of all bars can be computed at once and a rollout only looks up rows; the
+    memory of a recurrent torso is one of features alone for the same reason.
+    The last layer, the table and the account's weights start at zero: a fresh policy is uniform, a fresh value is 0.
     """
 
     outputs: int  # A of an actor, 1 of a critic
@@ -108,6 +112,7 @@ class Head(nn.Module):
     torso: str  # "linear", "tanh", "relu" or "gru"
     units: int  # hidden units of each layer, or of the memory, unless the torso is linear
     layers: int = 1  # hidden layers, unless the torso is linear; 1 of a memory
+    account_inputs: bool = False
 
     @property
     def recurrent(self) -> bool:
@@ -122,9 +127,11 @@ class Head(nn.Module):
             self.deeper = [Affine(self.units, nn.initializers.lecun_normal()) for _ in range(self.layers - 1)]
         self.out = Affine(self.outputs, nn.initializers.zeros)
         self.table = self.param("table", nn.initializers.zeros, (self.positions, self.outputs))
+        if self.account_inputs:
+            self.account = self.param("account", nn.initializers.zeros, (2, self.outputs))
 
     def rows(self, features: jax.Array, reset: jax.Array | None = None, dropout: Dropout | None = None) -> jax.Array:
-        """Outputs [..., outputs] of scaled features [..., F], before the position is added.
+        """Outputs [..., outputs] of scaled features [..., F], before the account is added.
 
         Of a recurrent torso the first axis is time; its memory starts at 0, and again at each of `reset` [T], which
         means nothing to other torsos. Dropout is for gradient steps alone: without it, which is how a policy decides,
@@ -146,10 +153,13 @@ class Head(nn.Module):
         memory = self.memory(features, memory)
         return self.out(memory), memory
 
-    def __call__(self, features: jax.Array, position: jax.Array) -> jax.Array:
-        """Outputs [..., outputs] at scaled features [..., F] and position index [...]."""
-        table: jax.Array = self.table[position]
-        return self.rows(features) + table
+    def __call__(self, features: jax.Array, position: jax.Array, numbers: Numbers | None = None) -> jax.Array:
+        """Outputs [..., outputs] at scaled features [..., F], position index [...] and numbers [...].
+
+        Without numbers, those of a flat account: both 0.
+        """
+        outputs: jax.Array = self.rows(features) + self.table[position]
+        return outputs if numbers is None else outputs + account_outputs(self.account, numbers)
 
 
 def initial_params(head: Head, n_features: int, key: jax.Array) -> Params:
@@ -171,6 +181,16 @@ def row_outputs(
 def next_outputs(head: Head, params: Params, features: jax.Array, memory: jax.Array) -> tuple[jax.Array, jax.Array]:
     """`Head.row` of parameters."""
     return cast(tuple[jax.Array, jax.Array], head.apply({"params": params}, features, memory, method="row"))
+
+
+def account_outputs(weights: jax.Array, numbers: Numbers) -> jax.Array:
+    """What weights [2, outputs] make of the account's numbers [...]: [..., outputs]."""
+    return numbers.gain[..., None] * weights[0] + numbers.age[..., None] * weights[1]
+
+
+def with_account(outputs: jax.Array, params: Params, numbers: Numbers | None) -> jax.Array:
+    """Outputs [..., outputs] with what the account's numbers [...] add; they are None where they are not read."""
+    return outputs if numbers is None else outputs + account_outputs(params["account"], numbers)
 
 
 def centred(preferences: jax.Array) -> jax.Array:

@@ -4,13 +4,16 @@ pass, and the outcome of every pair of position and action at every bar.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from outsample.agents.account import new_account, next_account
+from outsample.agents.network import account_outputs
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, market_rules
 from outsample.market import accounting
+from outsample.market.holding import Numbers
 
 RUIN_RETURN = -10.0
 """Log return that stands for ruin, where the log of equity is undefined: a fall to about 1/20,000."""
@@ -34,6 +37,8 @@ class Rollout(NamedTuple):
     log_return: jax.Array  # net log return from the close of step t to the next close
     terminated: jax.Array  # bool: ruined at this step
     valid: jax.Array  # bool: the decision is inside the segment and its sleeve was not ruined before
+    numbers: Numbers | None  # what the policy read of its account at the decision, if it does
+    next_numbers: Numbers | None  # what it reads at the next close
 
 
 def segment_bars(program: Program, market: MarketArrays, job: Job, length: int) -> SegmentBars:
@@ -52,40 +57,71 @@ def segment_bars(program: Program, market: MarketArrays, job: Job, length: int) 
 
 
 def roll_out(
-    program: Program, numbers: RuleNumbers, bars: SegmentBars, log_policy: jax.Array, passes: int, key: jax.Array
+    program: Program,
+    numbers: RuleNumbers,
+    bars: SegmentBars,
+    log_policy: jax.Array,
+    passes: int,
+    key: jax.Array,
+    weights: jax.Array | None = None,
 ) -> Rollout:
     """Sample decisions and account for them by the market, from start positions that are uniform over the actions.
 
-    The uniform numbers of all decisions are drawn in one call and turned into the action for each position that could
-    be held, so that the scan over time is left with the accounting.
+    The uniform numbers of all decisions are drawn in one call. Where the position is all that a policy knows of its
+    account, they are turned into the action for each position that could be held, so that the scan over time is left
+    with the accounting; else into an action once the account is known.
 
     Args:
-        log_policy: [L, G, P, A] log-probabilities of the actions for each position.
+        log_policy: [L, G, P, A] log-probabilities of the actions for each position, the rest of the account flat.
+        weights: [2, A] what the account's numbers add to them before they are normalised; None is a policy that does
+            not read them. A start position counts as filled at the first close.
     """
     steps, segments, positions = log_policy.shape[:3]
     key_draw, key_start = jax.random.split(key)
     draw = jax.random.uniform(key_draw, (steps, segments, passes))
-    cumulative = jnp.cumsum(jnp.exp(log_policy), -1)[:, :, None, :, :-1]
-    choice = (draw[..., None, None] > cumulative).sum(-1)  # [L, G, R, P]
+    choice: jax.Array | tuple[jax.Array, jax.Array] = (log_policy, draw)
+    if weights is None:
+        cumulative = jnp.cumsum(jnp.exp(log_policy), -1)[:, :, None, :, :-1]
+        choice = (draw[..., None, None] > cumulative).sum(-1)  # [L, G, R, P]
     held = jax.random.randint(key_start, (segments, passes), 0, positions)
     actions = jnp.array(program.actions, jnp.float32)
     rules = market_rules(program, numbers)
 
-    def advance(state: tuple[accounting.Sleeve, jax.Array, jax.Array], bar: tuple[jax.Array, ...]):  # type: ignore[no-untyped-def]
-        sleeve, equity, position = state
+    def advance(state: tuple[Any, ...], bar: tuple[Any, ...]):  # type: ignore[no-untyped-def]
+        sleeve, equity, position, account = state
         choices, fill, close = bar
-        action = jnp.where(position[..., None] == jnp.arange(positions), choices, 0).sum(-1)
+        if weights is None:
+            action = jnp.where(position[..., None] == jnp.arange(positions), choices, 0).sum(-1)
+        else:
+            action = _drawn(choices, position, account.numbers, weights)
+            account = next_account(account, actions[action], fill[:, None], close[:, None])
         after, result = accounting.step(jnp, sleeve, actions[action], fill[:, None], close[:, None], rules)
         ruin = result.ruined & ~sleeve.ruined
         log_return = _log_return(result, equity, ruin)
-        return (after, result.equity, action), (position, action, log_return, ruin, ~sleeve.ruined)
+        known = None if weights is None else account.numbers
+        return (after, result.equity, action, account), (position, action, log_return, ruin, ~sleeve.ruined, known)
 
     sleeve = _holding(actions[held])
     equity = jnp.ones_like(sleeve.cash)
-    _, (position, action, log_return, ruin, alive) = jax.lax.scan(
-        advance, (sleeve, equity, held), (choice, bars.fill, bars.close), unroll=_UNROLL
+    account = None if weights is None else new_account(actions[held])
+    _, (position, action, log_return, ruin, alive, later) = jax.lax.scan(
+        advance, (sleeve, equity, held, account), (choice, bars.fill, bars.close), unroll=_UNROLL
     )
-    return Rollout(position, action, log_return, ruin, alive & bars.valid[..., None])
+    known = None
+    if account is not None:
+        known = jax.tree.map(lambda first, then: jnp.concatenate([first[None], then[:-1]]), account.numbers, later)
+    return Rollout(position, action, log_return, ruin, alive & bars.valid[..., None], known, later)
+
+
+def _drawn(
+    choices: tuple[jax.Array, jax.Array], position: jax.Array, numbers: Numbers, weights: jax.Array
+) -> jax.Array:
+    """Actions [G, R] of log-probabilities [G, P, A] by uniform draws [G, R], at positions and numbers [G, R]."""
+    log_policy, draw = choices
+    here = position[..., None] == jnp.arange(log_policy.shape[1])
+    known = jnp.where(here[..., None], log_policy[:, None], 0.0).sum(-2)
+    cumulative = jnp.cumsum(jax.nn.softmax(known + account_outputs(weights, numbers)), -1)
+    return (draw[..., None] > cumulative[..., :-1]).sum(-1)
 
 
 def _holding(target: jax.Array) -> accounting.Sleeve:

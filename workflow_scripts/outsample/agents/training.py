@@ -47,7 +47,8 @@ class Program:
     def head(self, outputs: int) -> Head:
         """The network with this number of outputs."""
         positions = len(self.actions)
-        return Head(outputs, positions, torso=self["torso"], units=self["units"], layers=self["layers"])
+        shape = {name: self[name] for name in ("torso", "units", "layers", "account_inputs")}
+        return Head(outputs, positions, **shape)
 
 
 class MarketArrays(NamedTuple):

@@ -28,7 +28,7 @@ class Learner(Block):
 
     # Shape the compiled program, so no trial may change them.
     structural: ClassVar[frozenset[str]] = frozenset(
-        {"torso", "units", "layers", "alternatives", "learning_rate_schedule", "patience"}
+        {"torso", "units", "layers", "alternatives", "account_inputs", "learning_rate_schedule", "patience"}
     )
     # A value of 0 takes these out of the compiled program; any other is a number to it, which a trial may change.
     optional: ClassVar[frozenset[str]] = frozenset({"dropout", "gradient_norm"})
@@ -37,6 +37,9 @@ class Learner(Block):
     units: int
     layers: int
     alternatives: list[Changes] = _alternatives()
+    account_inputs: bool = key(
+        False, "Whether the policy sees its unrealised result and its holding time beside its position.", "-"
+    )
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = key(
         "constant",
         "Whether, and how, the step size falls from learning_rate to 0 over the gradient steps.",
@@ -231,6 +234,8 @@ class Dqn(Learner):
             raise refusal("pairs", "must be all with `torso: gru`, which learns from whole segments")
         if self.pairs == "sampled" and self.batch > self.replay:
             raise refusal("batch", f"is {self.batch}, more than the {self.replay} decisions of `replay`")
+        if self.account_inputs and (self.pairs == "sampled" or self.n_step > 1):
+            raise refusal("account_inputs", "needs `pairs: all` and `n_step: 1`; set it to false, or those two")
         return self
 
 

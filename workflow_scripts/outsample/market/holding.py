@@ -23,6 +23,13 @@ class Holding(NamedTuple):
     bars: Array  # closes since that fill, the one at hand counted; 0 while flat
 
 
+class Numbers(NamedTuple):
+    """The two numbers that a network reads of a holding, about 1 in size; arrays [...]."""
+
+    gain: Array  # clip(unrealised, -0.2, 0.2) / 0.1
+    age: Array  # min(log(1 + bars) / log(1 + 60), 1)
+
+
 def flat(xp: Any, shape: tuple[int, ...]) -> Holding:
     """Positions of 0; `xp` is numpy or jax.numpy."""
     return Holding(xp.zeros(shape), xp.ones(shape), xp.zeros(shape))
@@ -62,15 +69,7 @@ def unrealised(xp: Any, holding: Holding, close: Array) -> Array:
     return holding.position * xp.log(close / holding.entry)
 
 
-def policy_numbers(xp: Any, unrealised: Array, bars: Array) -> Array:
-    """The two numbers [..., 2] that a network reads: bounded, and about 1 in size.
-
-        clip(unrealised, -0.2, 0.2) / 0.1   and   min(log(1 + bars) / log(1 + 60), 1)
-
-    Args:
-        unrealised: log return [...].
-        bars: closes since the fill [...], 0 while flat.
-    """
-    gain = xp.clip(unrealised, -LARGEST_GAIN, LARGEST_GAIN) / _GAIN_UNIT
-    age = xp.minimum(xp.log1p(bars) / xp.log1p(xp.asarray(float(LONGEST))), 1.0)
-    return xp.stack([gain, age], axis=-1)
+def policy_numbers(xp: Any, unrealised: Array, bars: Array) -> Numbers:
+    """What a network reads of an unrealised log return [...] and of the closes since the fill [...]."""
+    age = xp.log1p(bars) / xp.log1p(xp.asarray(float(LONGEST)))
+    return Numbers(xp.clip(unrealised, -LARGEST_GAIN, LARGEST_GAIN) / _GAIN_UNIT, xp.minimum(age, 1.0))
