@@ -107,6 +107,8 @@ def test_decisions_equal_plain_loops():
     draw = np.random.Generator(np.random.PCG64(4))
     bars, seeds, inner, width, units = 40, 2, 3, 2, 3
     actors = _random_actor(5, width, units, (seeds, inner))
+    actors["memory"]["read"]["bias"][..., units : 2 * units] += 2  # what is remembered would stay beyond a reset
+    actors["out"]["kernel"] *= 4
     center, scale = draw.standard_normal((inner, width)), 1 + draw.random((inner, width))
     features = 2 * draw.standard_normal((bars, width))
     owner = np.repeat([0, 2, 1, 3], 10)
@@ -209,7 +211,9 @@ def test_action_values_ahead_are_those_of_the_same_segment(n_step):
     outcomes = dqn._outcomes(program, studio.numbers, hyper, bars, job)
     _, (draws,) = dqn._bar_draws(program, job, jax.random.key(0))
     assert draws.shape == (3, settings["steps"], 100)  # two whole segments of 50
-    row, groups = np.asarray(draws[1, 2]), len(job.start)
+    length, groups = np.asarray(job.length), len(job.start)
+    first = np.asarray(draws[..., :2]).reshape(-1, 2)
+    row = np.asarray(draws).reshape(-1, 100)[(length[first] < 50).any(-1).argmax()]  # one of them a short one
     assert (row.reshape(50, 2) == np.arange(50)[:, None] * groups + row[:2]).all()
     ahead = row + groups * np.arange(n_step + 1)[:, None]
     actor = _random_actor(9, len(PANEL.feature_names), SMALL["units"])
@@ -221,7 +225,8 @@ def test_action_values_ahead_are_those_of_the_same_segment(n_step):
             at = np.minimum(np.arange(50) + k, 50)
             np.testing.assert_allclose(found[k, place::2], np.array(expected)[at], atol=2e-5)
     weight = np.asarray(dqn._pair_weights(program, outcomes, jnp.asarray(row)))
-    inside = (np.arange(50)[:, None] < np.asarray(job.length)[row[:2]]).reshape(-1)
+    inside = (np.arange(50)[:, None] < length[row[:2]]).reshape(-1)
+    assert not inside.all()
     assert (weight == inside[:, None, None]).all()
 
 
