@@ -15,7 +15,7 @@ import numpy as np
 from outsample.agents.runtime import configure_jax
 
 SINE, EDGE, WALK, WEAK, POOLED = "sine", "two-state", "random-walk", "weak-edge", "pooled"
-NON_LINEAR = "non-linear"
+NON_LINEAR, PAST = "non-linear", "memory"
 FRESH = 100_000
 
 
@@ -77,6 +77,13 @@ def pooled(agent: str, seeds: range, changes: dict[str, Any]) -> str:
     return f"Sharpe ratio a year of a symbol, four of them pooled: {described(ratios)}"
 
 
+def past(agent: str, seeds: range, changes: dict[str, Any]) -> str:
+    from tests.reference import learning_case
+
+    shares = [learning_case.memory_share(agent, seed, **changes) for seed in seeds]
+    return f"share of the known sign, which a policy without a memory cannot see: {described(shares)}"
+
+
 STUDIES = {
     SINE: sine,
     EDGE: two_state,
@@ -84,6 +91,7 @@ STUDIES = {
     WEAK: lambda *case: no_edge(*case, drift=0.0005),
     NON_LINEAR: non_linear,
     POOLED: pooled,
+    PAST: past,
 }
 
 

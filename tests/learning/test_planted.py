@@ -56,3 +56,8 @@ def test_a_random_walk_keeps_the_gate_shut(agent):
     walk = agents_case.planted(100, 999, drift=0.0)
     opened = [learning_case.two_state(agent, seed, walk, drift=0.0).gate_open for seed in range(8)]
     assert sum(opened) <= 2, opened
+
+
+def test_a_sign_of_three_bars_ago_is_learnt_by_a_memory_alone():
+    assert learning_case.memory_share("dqn", 0, torso="gru") > 0.7
+    assert learning_case.memory_share("dqn", 0) < 0.3
