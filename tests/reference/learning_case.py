@@ -142,7 +142,8 @@ def pooled_sharpe(agent, seed, fresh_bars=20_000, **changes) -> float:
 def memory_share(agent, seed, fresh_bars=4_000, **changes) -> float:
     """Share of what following the known sign earns on fresh bars, where only the return at hand is a feature.
 
-    One network is trained, without alternatives. The drift of a bar is 0.4 % in the direction of the return three bars before it, so two bars must be remembered.
+    The drift of a bar is 0.4 % in the direction of the return three bars before it, so two bars must be remembered. One
+    network is trained, without alternatives.
     """
     draw = np.random.Generator(np.random.PCG64([seed, 8]))
     moves = 0.01 * draw.standard_normal(3 + TRAIN + fresh_bars)

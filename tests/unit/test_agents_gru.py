@@ -194,9 +194,10 @@ def test_minibatches_are_whole_segments_in_the_order_of_time(monkeypatch):
         return jnp.abs(chosen - part.log_probability).max(), part.weight.sum()
 
     monkeypatch.setattr(actor_critic, "loss", off_one)
-    optimiser = actor_critic.optimiser_of(hyper)
+    optimiser = actor_critic.optimiser_of(program, hyper)
     learn = partial(actor_critic._learn, program, hyper, hyper.clip, optimiser)
-    _, _, distance, decisions = jax.jit(learn)(batch, params, optimiser.init(params), jax.random.key(4))
+    state, given = actor_critic.State(params, optimiser.init(params)), actor_critic.Given(None, None, None)
+    _, distance, decisions = jax.jit(learn)(batch, state, given, jax.random.key(4))
     assert distance.shape == (8,)
     assert float(distance.max()) < 1e-4
     assert (decisions > 0).all()

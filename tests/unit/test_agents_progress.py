@@ -27,7 +27,7 @@ FOLDS = case.folds(PANEL, {0: (200, 240), -1: (280, 280)})
 SCALERS = case.scalers(PANEL, FOLDS)
 CHANGES = {
     "a2c": {
-        **{"updates": 8, "gradient_norm": 0.5},
+        **{"updates": 8, "torso": "gru", "units": 3, "gradient_norm": 0.5},
         **{"learning_rate_schedule": "cosine", "entropy_schedule": "linear", "reward": "mixed"},
     },
     "direct": {"updates": 8, "dropout": 0.3},

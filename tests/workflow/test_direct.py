@@ -1,4 +1,4 @@
-"""The agent `direct` through the whole chain: report, package and paper replay need nothing of their own for it."""
+"""The agent `direct` with a memory through the whole chain: report, package and paper need nothing of their own."""
 
 import json
 
@@ -18,10 +18,13 @@ def test_direct_ends_in_a_report_a_package_and_a_paper_replay(repository, tmp_pa
         "--config",
         "experiment=tiny",
         "search={agents: [direct]}",
-        "agents={direct: {alternatives: [], updates: 2, segment: 25}}",
+        "agents={direct: {torso: gru, alternatives: [], updates: 2, segment: 25}}",
     )
     folder = made.folder / "results/tiny"
-    assert json.loads((folder / "policy/policy.json").read_text())["agent"] == "direct"
+    policy = json.loads((folder / "policy/policy.json").read_text())
+    assert policy["agent"] == "direct"
+    memory = ["batch", 4 * policy["models"]]
+    assert (policy["inputs"]["memory"], policy["outputs"]["memory_next"]) == (memory, memory)
     assert set(pd.read_parquet(folder / "trials/direct/round_1/scores.parquet")["agent"]) == {"direct"}
     metrics = pd.read_parquet(folder / "evaluation/metrics.parquet")
     best = metrics[metrics["series"] == "best_in_hindsight"].set_index("symbol")["value"]
