@@ -151,9 +151,8 @@ def _studio(agent, settings):
 
 @pytest.mark.parametrize("agent", AGENTS)
 def test_every_agent_learns_its_memory_from_its_own_rows(agent):
-    studio, program, hyper, jobs = _studio(
-        agent, _settings(agent, **({"n_step": 3, "dueling": True} if agent == "dqn" else {}))
-    )
+    further = {"a2c": {"account_inputs": True}, "dqn": {"n_step": 3, "dueling": True}}.get(agent, {})
+    studio, program, hyper, jobs = _studio(agent, _settings(agent, **further))
     inner = 2
     job = jax.tree.map(lambda x: x[inner], jobs)
     assert len(set(np.asarray(job.length))) > 1
