@@ -131,7 +131,7 @@ PANEL = case.panel({"A": case.planted(300, 1), "B": case.planted(280, 2)}, extra
 FOLDS = case.folds(PANEL, {0: (200, 240)})
 SCALERS = case.scalers(PANEL, FOLDS)
 
-AGENTS = ("a2c", "direct", "dqn", "ppo")
+AGENTS = ["direct", *(pytest.param(name, marks=pytest.mark.slow) for name in ("a2c", "dqn", "ppo"))]
 
 
 def _settings(agent, **changes):
