@@ -1,6 +1,8 @@
 """Env steps per second of an agent of Outsample, learning included, in one process; prints one line of JSON.
 
-Usage: .venv/bin/python our_training.py AGENT BARS FEATURES STEPS [SEGMENTS LENGTH]   (by training_speed.py, pinned)
+It is the training loop of the workflow (`loop.train_models`) on one model.
+
+Usage: .venv/bin/python our_training.py AGENT BARS FEATURES UPDATES SEGMENTS LENGTH PASSES   (by training_speed.py)
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import resource
 import sys
 import tempfile
 import time
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,27 +23,27 @@ from outsample.agents.runtime import configure_jax
 # As peers/peer_training.py sets them for the other libraries.
 NETWORK = {"torso": "relu", "units": 64, "layers": 2}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "ppo": {"epochs": 4, "minibatches": 4, "passes": 1, "learning_rate": 1e-3},
-    "a2c": {"passes": 1, "learning_rate": 1e-3},
+    "ppo": {"epochs": 4, "minibatches": 4, "learning_rate": 1e-3},
+    "a2c": {"learning_rate": 1e-3},
     "dqn": {"pairs": "sampled", "batch": 64, "steps": 100, "double": True, "dueling": True, "learning_rate": 1e-3},
 }
 
 
-def training(agent: str, bars: int, features: int, steps: int, segments: int, length: int):  # type: ignore[no-untyped-def]
-    """A jitted training run on a random walk, its arguments, and the env steps that it takes."""
-    import jax
+def settings_of(agent: str, updates: int, length: int, passes: int) -> dict[str, Any]:
+    """The agent's settings; what the other libraries do not have stays as shipped."""
+    from outsample.agents.registry import get_agent
+
+    changes = NETWORK | SETTINGS[agent] | {"updates": updates, "segment": length}
+    return get_agent(agent).SETTINGS().model_dump() | changes | ({} if agent == "dqn" else {"passes": passes})
+
+
+def job_of(bars: int, features: int, segments: int, length: int) -> Any:
+    """A run on evenly spaced segments."""
     import jax.numpy as jnp
 
-    from outsample.agents.registry import get_agent
-    from outsample.agents.training import Job, train
+    from outsample.agents.training import Job
 
-    module = get_agent(agent)
-    settings = module.SETTINGS().model_dump() | NETWORK | SETTINGS[agent] | {"segment": length}
-    of_update = segments * (settings["steps"] if agent == "dqn" else length)  # a DQN walks once in each segment
-    settings["updates"] = max(steps // of_update, 1)
-    taken = settings["updates"] * of_update
-    program, market, numbers, hyper = arguments_of(agent, settings, bars, features)
-    job = Job(
+    return Job(
         seed=jnp.uint32(0),
         fold=jnp.int32(0),
         inner=jnp.int32(0),
@@ -50,22 +52,33 @@ def training(agent: str, bars: int, features: int, steps: int, segments: int, le
         center=jnp.zeros(features),
         scale=jnp.ones(features),
     )
-    return jax.jit(partial(train, module), static_argnums=0), (program, market, numbers, hyper, job), taken
+
+
+def training(
+    agent: str, bars: int, features: int, updates: int, segments: int, length: int, passes: int
+) -> tuple[Callable[[], object], int]:
+    """A training run on a random walk, and the env steps that it takes."""
+    import jax
+
+    from outsample.agents.loop import train_models
+
+    settings = settings_of(agent, updates, length, passes)
+    of_update = segments * (settings["steps"] if agent == "dqn" else length * passes)  # a DQN walks once in a segment
+    shared = arguments_of(agent, settings, bars, features)
+    jobs = jax.tree.map(lambda x: x[None], job_of(bars, features, segments, length))
+    return lambda: jax.block_until_ready(train_models(*shared, jobs)), updates * of_update
 
 
 def main() -> None:
-    agent = sys.argv[1]
-    bars, features, steps, segments, length = map(int, (*sys.argv[2:5], *(sys.argv[5:7] or (16, 128))))
+    agent, numbers = sys.argv[1], map(int, sys.argv[2:])
     with tempfile.TemporaryDirectory() as cache:
         configure_jax(cache)
-        import jax
-
         begin = time.perf_counter()
-        train, arguments, taken = training(agent, bars, features, steps, segments, length)
-        jax.block_until_ready(train(*arguments))  # compiles
+        train, taken = training(agent, *numbers)
+        train()  # compiles
         ready = time.perf_counter() - begin
         begin = time.perf_counter()
-        jax.block_until_ready(train(*arguments))
+        train()
         seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"steps_per_second": taken / seconds, "ready_seconds": ready, "peak_mib": peak}))

@@ -1,45 +1,73 @@
 """Training speed of the agents beside Stable-Baselines3 and SBX: env steps per second, learning included.
 
-Every figure is the median of interleaved repetitions, each in a fresh process on one core: the same bars, features,
-network (two networks of 64 x 64 rectified units), batch and number of gradient steps. The other libraries live in an
-environment of their own:
+Every figure is the median of interleaved repetitions, each in a fresh process on one core. The other libraries live in
+an environment of their own (`make .venv-peers`); without it only Outsample is measured.
 
-    python3 -m venv .venv-peers && .venv-peers/bin/pip install --requirement benchmarks/peers/requirements.txt
-    .venv/bin/python benchmarks/training_speed.py [--repeat 5] [--write docs/benchmarks.md]
+Usage: .venv/bin/python benchmarks/training_speed.py [--repeat 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
-import subprocess
 import sys
 import time
-from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from fresh_process import HERE, PEERS, Series, figures_of, interleaved, middle, own_cores, peers_exist, started
 
-HERE = Path(__file__).resolve().parent
-PEERS = HERE.parent / ".venv-peers/bin/python"
+from outsample.config.agents import Agents
+
 BARS, FEATURES = 2500, 200
-# agent -> our steps, their steps (each about a second or more), segments (environments; of a DQN four, for a gradient
-# step each fourth env step) and their length
-WORK = {"ppo": (262144, 32768, 16, 128), "a2c": (524288, 32768, 16, 5), "dqn": (65536, 8192, 4, 500)}
-LIBRARIES = {"ppo": ("sb3", "sbx"), "a2c": ("sb3",), "dqn": ("sb3", "sbx")}
-MEGAFLOP = 1e6
+SHIPPED = {"ppo": Agents().ppo.passes, "a2c": Agents().a2c.passes}
+TITLES = {"sb3": "Stable-Baselines3", "sbx": "SBX"}
 
 
-def kiloflop_per_step(agent: str, features: int) -> float:
-    """Multiply-adds of the matrix products of one env step, counted as two operations each.
+@dataclass(frozen=True)
+class Work:
+    """What is asked of an agent, in every library; runs take about a second or more."""
+
+    updates: int  # of Outsample
+    their_steps: int  # env steps of the other libraries
+    walkers: int  # environments, or sleeves; of a DQN four of Outsample, for a gradient step each fourth env step
+    length: int  # env steps of a walker an update; of a DQN the length of a segment
+    passes: tuple[int, ...]
+    libraries: tuple[str, ...]
+
+
+WORK = {
+    "ppo": Work(128, 32_768, 16, 128, (1, 2, 4), ("sb3", "sbx")),
+    "a2c": Work(6_400, 32_768, 16, 5, (1, 2, 4), ("sb3",)),
+    "dqn": Work(160, 8_192, 4, 500, (1,), ("sb3", "sbx")),
+}
+COMPARED = """\
+The same in every row of an agent: {bars} bars of {features} features, a cost of 6 bps, positions -1, 0 and 1, networks
+of 64 x 64 rectified units (an actor and a critic; one of DQN), Adam with a step of 0.001, one thread. An update of PPO
+has 2048 env steps and 16 gradient steps of 512 decisions, one of A2C 80 env steps and one gradient step of all; DQN
+takes a gradient step of 64 decisions each fourth env step.
+
+Not the same: in Outsample the position is added behind the network instead of being one of its inputs. One row of the
+network therefore serves all decisions at a bar, and `passes` sleeves walk through each bar of an update. With `passes`
+1 the network runs a row for each decision, as in the other libraries. With 2, the shipped default, and 4 an update has
+as many env steps and decisions a gradient step, of a half and a quarter as many bars, and the network runs a half and
+a quarter as many rows. Further, Outsample has decoupled weight decay and its DQN is double and dueling (theirs is
+plain); its market is compiled, theirs is the same market as a Gymnasium environment in Python. A run of Outsample is
+the workflow's own loop, in chunks that are checked for numbers that are not finite.
+"""
+
+
+def kiloflop_per_row(agent: str) -> float:
+    """Multiply-adds of the matrix products of one row of the network, counted as two operations each.
 
     Two networks (one for DQN), one forward pass to act; learning takes a forward pass, and a backward pass that needs
-    no gradient of the inputs. PPO learns from each step in four epochs; DQN from 64 each fourth step, where two more
-    forward passes value the row after (its walkers' look at all bars before each 100 steps is left out).
+    no gradient of the inputs. PPO learns from each row in four epochs; DQN from 64 each fourth step, where two more
+    forward passes value the row after. Left out are the critic's look at the last row's successor, and the look of
+    DQN's walkers at all bars before each 100 steps.
     """
-    first, second, out = 2 * features * 64, 2 * 64 * 64, 2 * 64 * 3
+    first, second, out = 2 * FEATURES * 64, 2 * 64 * 64, 2 * 64 * 3
     forward = first + second + out
     learn = forward + first + 2 * (second + out)
     if agent == "dqn":
@@ -47,31 +75,27 @@ def kiloflop_per_step(agent: str, features: int) -> float:
     return 2 * (forward + (4 if agent == "ppo" else 1) * learn) / 1000
 
 
-def pinned(core: int, command: list[str], folder: Path) -> dict[str, float]:
-    """Run a worker on one core and read its line of JSON."""
-    environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    done = subprocess.run(
-        ["taskset", "--cpu-list", str(core), *command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def row_of(agent: str, passes: int) -> str:
+    if agent not in SHIPPED:
+        return f"outsample {agent}"
+    return f"outsample {agent}, passes {passes}{' (as shipped)' if passes == SHIPPED[agent] else ''}"
 
 
-def our_command(agent: str) -> list[str]:
-    steps, _, segments, length = WORK[agent]
-    return [sys.executable, "our_training.py", agent, *map(str, (BARS, FEATURES, steps, segments, length))]
+def our_command(agent: str, passes: int) -> list[str]:
+    work = WORK[agent]
+    numbers = (BARS, FEATURES, work.updates, work.walkers // passes, work.length, passes)
+    return [sys.executable, "our_training.py", agent, *map(str, numbers)]
 
 
-def theirs(core: int, library: str, agent: str) -> dict[str, float]:
-    _, steps, segments, length = WORK[agent]
-    numbers = map(str, (BARS, FEATURES, steps, segments, length))
-    return pinned(core, [str(PEERS), "peer_training.py", library, agent, *numbers], HERE / "peers")
+def workers(agent: str, libraries: Sequence[str]) -> dict[str, tuple[list[str], Path]]:
+    """Name of a row -> the command that measures it, and its folder."""
+    work = WORK[agent]
+    rows = {row_of(agent, passes): (our_command(agent, passes), HERE) for passes in work.passes}
+    numbers = (BARS, FEATURES, work.their_steps, work.walkers, work.length)
+    for library in libraries:
+        command = [str(PEERS), "peer_training.py", library, agent, *map(str, numbers)]
+        rows[f"{library} {agent}"] = (command, HERE / "peers")
+    return rows
 
 
 def roofline(core: int) -> float:
@@ -90,79 +114,67 @@ def roofline(core: int) -> float:
     return max(speeds)
 
 
-def measure(repeat: int, libraries: bool) -> dict[str, dict[str, list[float]]]:
-    """Series of figures: name of a row -> name of a figure -> one value a repetition."""
-    cores = sorted(os.sched_getaffinity(0))
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-
-    def note(row: str, figures: dict[str, float]) -> None:
-        for name, value in figures.items():
-            found[row][name].append(value)
-
+def measure(repeat: int, others: bool) -> Series:
+    """The rows of the table, and apart from it "roofline" and "two processes"."""
+    cores = own_cores()
+    rows = {name: row for agent, work in WORK.items() for name, row in workers(agent, work.libraries * others).items()}
+    found: Series = {"roofline": {"gflops": []}, "two processes": {"steps_per_second": []}}
     for _ in range(repeat):
-        note("roofline", {"gflops": roofline(cores[0])})
-        for agent in WORK:
-            note(f"outsample {agent}", pinned(cores[0], our_command(agent), HERE))
-            for library in LIBRARIES[agent] if libraries else ():
-                note(f"{library} {agent}", theirs(cores[0], library, agent))
+        found["roofline"]["gflops"].append(roofline(cores[0]))
+        for row, figures in interleaved(rows, 1).items():
+            for name, values in figures.items():
+                found.setdefault(row, {}).setdefault(name, []).extend(values)
         if len(cores) > 1:
-            both = [
-                subprocess.Popen(
-                    ["taskset", "--cpu-list", str(core), *our_command("ppo")],
-                    cwd=HERE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-                for core in cores[:2]
-            ]
-            speeds = [json.loads(process.communicate()[0].strip().splitlines()[-1]) for process in both]
-            note("two processes", {"steps_per_second": sum(s["steps_per_second"] for s in speeds)})
+            both = [started(core, our_command("ppo", SHIPPED["ppo"])) for core in cores[:2]]
+            speeds = [figures_of(worker)["steps_per_second"] for worker in both]
+            found["two processes"]["steps_per_second"].append(sum(speeds))
     return found
 
 
-def table(found: dict[str, dict[str, list[float]]], repeat: int) -> str:
-    """The figures as Markdown."""
+def times(found: Series, row: str, theirs: str) -> str:
+    """How many times the env steps of another library's row, if that was measured."""
+    if theirs not in found:
+        return "-"
+    return f"{middle(found, row, 'steps_per_second') / middle(found, theirs, 'steps_per_second'):.1f}"
 
-    def middle(row: str, name: str) -> float:
-        return statistics.median(found[row][name])
 
-    lines = [
-        f"One pinned core, {BARS} bars, {FEATURES} features, medians of {repeat} interleaved repetitions.",
-        "",
-        "| training | env steps/s | ratio to Outsample | first result after (s) | peak memory (MiB) |",
-        "|---|---|---|---|---|",
-    ]
-    for row in found:
-        if "peak_mib" not in found[row]:
-            continue
-        speed = middle(row, "steps_per_second")
-        ratio = middle(f"outsample {row.split()[-1]}", "steps_per_second") / speed
-        lines.append(
-            f"| {row} | {speed:,.0f} | {'1' if row.startswith('outsample') else f'{ratio:.1f} times slower'} | "
-            f"{middle(row, 'ready_seconds'):.1f} | {middle(row, 'peak_mib'):.0f} |"
-        )
-    peak = middle("roofline", "gflops")
-    lines += ["", f"A product of 512 x {FEATURES} by {FEATURES} x 64 runs at {peak:.0f} GFLOP/s (float32, one core)."]
-    for agent in WORK:
-        used = middle(f"outsample {agent}", "steps_per_second") * kiloflop_per_step(agent, FEATURES) / MEGAFLOP
-        lines.append(f"Matrix products of {agent}: {used:.0f} GFLOP/s, {used / peak:.0%} of that.")
-    if "two processes" in found:
-        ratio = middle("two processes", "steps_per_second") / middle("outsample ppo", "steps_per_second")
-        lines.append(f"Two processes of ppo on two cores: {ratio:.2f} times one.")
-    return "\n".join(lines) + "\n"
+def table(found: Series) -> list[str]:
+    """The speeds as a Markdown table."""
+    heads = ["training", "env steps/s", *(f"times {title}" for title in TITLES.values())]
+    heads += ["of the matmul roofline", "first result after (s)", "peak memory (MiB)"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for agent, work in WORK.items():
+        ours = {row_of(agent, passes): passes for passes in work.passes}
+        for row in [*ours, *(f"{library} {agent}" for library in work.libraries)]:
+            if row not in found:
+                continue
+            speed, ratios, share = middle(found, row, "steps_per_second"), ["-"] * len(TITLES), "-"
+            if row in ours:
+                ratios = [times(found, row, f"{library} {agent}") for library in TITLES]
+                used = speed / ours[row] * kiloflop_per_row(agent) / 1e6
+                share = f"{used / middle(found, 'roofline', 'gflops'):.0%}"
+            rest = [f"{middle(found, row, 'ready_seconds'):.1f}", f"{middle(found, row, 'peak_mib'):.0f}"]
+            lines.append(f"| {' | '.join([row, f'{speed:,.0f}', *ratios, share, *rest])} |")
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--write", type=Path, help="Markdown file to write the table to")
     options = parser.parse_args()
-    if not PEERS.exists():
-        print("The other libraries are left out: .venv-peers is not there (see --help).", file=sys.stderr)
-    text = table(measure(options.repeat, PEERS.exists()), options.repeat)
-    print(text)
-    if options.write:
-        options.write.write_text(f"# Training speed\n\nWritten by `benchmarks/training_speed.py`.\n\n{text}")
+    found = measure(options.repeat, peers_exist())
+    print(f"One pinned core, medians of {options.repeat} interleaved repetitions in fresh processes.\n")
+    print(*table(found), sep="\n")
+    print(f"\n{COMPARED.format(bars=BARS, features=FEATURES)}")
+    peak = middle(found, "roofline", "gflops")
+    print(
+        f"The roofline is a product of 512 x {FEATURES} by {FEATURES} x 64: {peak:.0f} GFLOP/s (float32, one core). A"
+    )
+    print("share counts the matrix products of the rows of the network that are run, and nothing else.")
+    if found["two processes"]["steps_per_second"]:
+        one = middle(found, row_of("ppo", SHIPPED["ppo"]), "steps_per_second")
+        both = middle(found, "two processes", "steps_per_second")
+        print(f"\nTwo processes of ppo as shipped on two cores: {both / one:.2f} times one.")
 
 
 if __name__ == "__main__":
