@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup slurm report test test-quick test-system lint format lock clean
+.PHONY: setup slurm report test test-quick test-system lint format lock benchmarks clean
 
 setup: $(INSTALLED)
 
@@ -68,6 +68,16 @@ lock:
 	  --extra dev --output-file requirements.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --no-deps --output-file requirements-slurm.lock requirements-slurm.in
+
+# The libraries that the benchmarks measure beside Outsample, in an environment of their own.
+.venv-peers: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+# About an hour on a quiet machine; `$(BIN)/python benchmarks/write.py SECTION` measures one section of the page anew.
+benchmarks: setup .venv-peers
+	$(BIN)/python benchmarks/write.py
 
 clean:
 	rm -rf results work .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*

@@ -74,10 +74,12 @@ def main() -> None:
             begin = time.perf_counter()
             jax.block_until_ready(program(*arguments[1:]))
             speeds.append(settings["updates"] / (time.perf_counter() - begin))
-    rates = ", ".join(f"{speed:.0f}" for speed in speeds[1:])
-    print(f"direct, {options.bars} bars x {options.features} features, {settings['updates']} steps, core {core}")
-    print(f"full-series gradient steps a second: median {statistics.median(speeds[1:]):.0f} of {rates}")
-    print(f"compile: {cold:.1f} s cold, {cached:.1f} s from the cache")
+    rates = ", ".join(f"{speed:,.0f}" for speed in speeds[1:])
+    print(
+        f"Shipped defaults, {options.bars} bars x {options.features} features, {settings['updates']} steps, one core.\n"
+    )
+    print(f"- full-series gradient steps a second: median {statistics.median(speeds[1:]):,.0f} of {rates}")
+    print(f"- tracing and compiling: {cold:.1f} s cold, {cached:.1f} s from the cache")
 
 
 if __name__ == "__main__":

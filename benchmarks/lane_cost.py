@@ -1,92 +1,95 @@
-"""Cost of lanes: seconds by number of lanes, bars, features and width, with the shipped defaults, on one pinned core.
+"""Cost of lanes: seconds and memory by number of lanes, bars, features and width of the torso, with shipped defaults.
 
-Usage: .venv/bin/python benchmarks/lane_cost.py [--agents ppo a2c dqn direct] [--lanes 1 10 100] [--repeat 5]
-A lane is the four inner models of one (trial, fold, seed); the first lane, which compiles, is shown apart.
+A lane is the four inner models of one (trial, fold, seed), their decisions and the gate. Every figure is the median of
+interleaved repetitions, each in a fresh process on one core.
+
+Usage: .venv/bin/python benchmarks/lane_cost.py [--agents ppo a2c dqn direct] [--lanes 10 100 1000] [--repeat 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
+import sys
 import tempfile
-import time
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
-import numpy as np
-from random_walk import arguments_of
-
-from outsample.agents.runtime import claim_core, configure_jax
+from fresh_process import HERE, interleaved, middle
 
 BARS, FEATURES = 2000, 20
-INNER = 4
+BASE = f"{BARS} bars, {FEATURES} features"
+SIZES: dict[str, tuple[int, int, tuple[str, ...]]] = {
+    BASE: (BARS, FEATURES, ()),
+    f"{2 * BARS} bars": (2 * BARS, FEATURES, ()),
+    f"{4 * BARS} bars": (4 * BARS, FEATURES, ()),
+    f"{5 * FEATURES} features": (BARS, 5 * FEATURES, ()),
+    f"{10 * FEATURES} features": (BARS, 10 * FEATURES, ()),
+    "a layer of 8": (BARS, FEATURES, ("torso=tanh", "units=8")),
+    "a layer of 64": (BARS, FEATURES, ("torso=tanh", "units=64")),
+    "two layers of 64": (BARS, FEATURES, ("torso=tanh", "units=64", "layers=2")),
+}
+SMALL = (500, 10, ("updates=20",))
 
 
-def lane_of(agent: str, bars: int, features: int, changes: dict[str, Any]) -> Any:
-    """A function that trains lane number `seed` on a random walk and waits for its end."""
-    import jax
-    import jax.numpy as jnp
-
-    from outsample.agents.loop import train_models
-    from outsample.agents.registry import get_agent
-    from outsample.agents.segments import segments_needed, tile
-    from outsample.agents.training import Job
-
-    settings = get_agent(agent).SETTINGS().model_dump() | changes
-    program, market, numbers, hyper = arguments_of(agent, settings, bars + 1, features)
-    quarter = bars // INNER
-    blocks = [[(0, i * quarter + 1), ((i + 1) * quarter, bars + 1)] for i in range(INNER)]
-    count = max(segments_needed(block, settings["segment"]) for block in blocks)
-    tiles = [tile(block, settings["segment"], count) for block in blocks]
-
-    def train(seed: int) -> None:
-        jobs = Job(
-            seed=jnp.full(INNER, seed, jnp.uint32),
-            fold=jnp.zeros(INNER, jnp.int32),
-            inner=jnp.arange(INNER, dtype=jnp.int32),
-            start=jnp.asarray(np.stack([t.start for t in tiles])),
-            length=jnp.asarray(np.stack([t.length for t in tiles])),
-            center=jnp.zeros((INNER, features)),
-            scale=jnp.ones((INNER, features)),
-        )
-        jax.block_until_ready(train_models(program, market, numbers, hyper, jobs))
-
-    return train
+def worker(cache: str, agent: str, lanes: Sequence[int], size: tuple[int, int, tuple[str, ...]]) -> list[str]:
+    bars, features, changes = size
+    counts = ",".join(map(str, lanes))
+    return [sys.executable, "our_shard.py", cache, agent, str(bars), str(features), counts, *changes]
 
 
-def seconds(train: Any, seeds: range) -> float:
-    begin = time.perf_counter()
-    for seed in seeds:
-        train(seed)
-    return time.perf_counter() - begin
+def sizes_table(cache: str, agents: Sequence[str], repeat: int) -> list[str]:
+    """Seconds of a lane of each size, as Markdown."""
+    workers = {
+        f"{agent} {name}": (worker(cache, agent, [1], size), HERE) for agent in agents for name, size in SIZES.items()
+    }
+    found = interleaved(workers, repeat)
+    lines = [f"| a lane of | {' | '.join(f'{agent}: s | times | MiB' for agent in agents)} |"]
+    lines.append("|---" * (1 + 3 * len(agents)) + "|")
+    for name in SIZES:
+        cells = []
+        for agent in agents:
+            seconds, base = (middle(found, f"{agent} {size}", "lane_seconds") for size in (name, BASE))
+            memory = middle(found, f"{agent} {name}", "mib_after_1")
+            cells.append(f"{seconds:.3f} | {seconds / base:.1f} | {memory:.0f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def lanes_table(cache: str, agents: Sequence[str], counts: Sequence[int], repeat: int) -> list[str]:
+    """Seconds of many small lanes over those of as many single ones, as Markdown."""
+    found = interleaved({agent: (worker(cache, agent, [1, *counts], SMALL), HERE) for agent in agents}, repeat)
+    heads = ["agent", "one lane (s)", *(f"{count:,} lanes: times {count:,} x one | MiB" for count in counts)]
+    lines = [f"| {' | '.join(heads)} |", "|---" * (2 + 2 * len(counts)) + "|"]
+    for agent in agents:
+        one = middle(found, agent, "lane_seconds")
+        cells = [
+            f"{middle(found, agent, f'seconds_of_{count}') / (count * one):.2f} | "
+            f"{middle(found, agent, f'mib_after_{count}'):.0f}"
+            for count in counts
+        ]
+        lines.append(f"| {agent} | {one:.3f} | {' | '.join(cells)} |")
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", nargs="+", default=["ppo", "a2c", "dqn", "direct"])
-    parser.add_argument("--lanes", nargs="+", type=int, default=[1, 10, 100])
+    parser.add_argument("--lanes", nargs="+", type=int, default=[10, 100, 1000])
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
-    claim_core()
-    cases: dict[str, tuple[int, int, dict[str, Any]]] = {
-        f"{BARS} bars, {FEATURES} features": (BARS, FEATURES, {}),
-        f"{2 * BARS} bars": (2 * BARS, FEATURES, {}),
-        f"{10 * FEATURES} features": (BARS, 10 * FEATURES, {}),
-        "two layers of 64": (BARS, FEATURES, {"torso": "relu", "units": 64, "layers": 2}),
-    }
-    with tempfile.TemporaryDirectory() as cache:
-        configure_jax(cache)
-        print(f"Core {sorted(os.sched_getaffinity(0))}, medians of {options.repeat} repetitions, seconds a lane.")
-        for agent in options.agents:
-            for name, (bars, features, changes) in cases.items():
-                train = lane_of(agent, bars, features, changes)
-                first = seconds(train, range(1))
-                base = statistics.median(seconds(train, range(1)) for _ in range(options.repeat))
-                line = f"{agent:7} {name:24} first {first:6.2f}  then {base:7.3f}"
-                if not changes and (bars, features) == (BARS, FEATURES):
-                    for lanes in options.lanes:
-                        line += f"  x{lanes}: {seconds(train, range(lanes)) / (lanes * base):.2f} of that each"
-                print(line, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        cache = str(Path(folder).resolve())
+        print(
+            f"Medians of {options.repeat} interleaved repetitions, each in a fresh process on one core; `times` is the"
+        )
+        print(f"cost over that of {BASE}; memory is the peak of the process. Shipped defaults where nothing is said.\n")
+        print(*sizes_table(cache, options.agents, options.repeat), sep="\n", flush=True)
+        bars, features, changes = SMALL
+        print(
+            f"\nMany lanes in one process, small ones ({bars} bars, {features} features, {', '.join(changes)}): seconds"
+        )
+        print("over those of as many single lanes.\n")
+        print(*lanes_table(cache, options.agents, options.lanes, options.repeat), sep="\n")
 
 
 if __name__ == "__main__":

@@ -56,9 +56,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=9)
     arguments = parser.parse_args()
-    print(
-        f"milliseconds of a lane's training, median of {arguments.repeat} interleaved runs: uniform, prioritised, ratio"
-    )
+    print(f"Milliseconds of the training of a lane of 2,000 bars, medians of {arguments.repeat} interleaved runs.\n")
+    print("| network | batch | uniform | prioritised | ratio |\n|---|---|---|---|---|")
     for name, (inputs, settings) in SIZES.items():
         for batch in (256, 64):
             sizes = {**settings, "batch": batch}
@@ -71,7 +70,7 @@ def main() -> None:
                     took.append(time.perf_counter() - begin)
             uniform, prioritised = (1e3 * statistics.median(took) for took in seconds)
             ratio = prioritised / uniform
-            print(f"{name:<22} batch {batch:<4} {uniform:7.0f} {prioritised:7.0f} {ratio:6.2f}", flush=True)
+            print(f"| {name} | {batch} | {uniform:.0f} | {prioritised:.0f} | {ratio:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

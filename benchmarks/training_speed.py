@@ -59,20 +59,27 @@ the workflow's own loop, in chunks that are checked for numbers that are not fin
 """
 
 
-def kiloflop_per_row(agent: str) -> float:
-    """Multiply-adds of the matrix products of one row of the network, counted as two operations each.
+def kiloflop_to_act(agent: str) -> float:
+    """Multiply-adds, counted as two operations each, of the matrix products that act on one row of the network.
 
-    Two networks (one for DQN), one forward pass to act; learning takes a forward pass, and a backward pass that needs
-    no gradient of the inputs. PPO learns from each row in four epochs; DQN from 64 each fourth step, where two more
-    forward passes value the row after. Left out are the critic's look at the last row's successor, and the look of
-    DQN's walkers at all bars before each 100 steps.
+    A forward pass of two networks. DQN: its walkers' look at all bars before each 100 steps is left out.
+    """
+    first, second, out = 2 * FEATURES * 64, 2 * 64 * 64, 2 * 64 * 3
+    return 0.0 if agent == "dqn" else 2 * (first + second + out) / 1000
+
+
+def kiloflop_to_learn(agent: str) -> float:
+    """The same of learning from one row: forward passes, and backward passes without a gradient of the inputs.
+
+    PPO learns from each row in four epochs; DQN, of one network, from 64 rows each fourth step, where two more forward
+    passes value the row after.
     """
     first, second, out = 2 * FEATURES * 64, 2 * 64 * 64, 2 * 64 * 3
     forward = first + second + out
     learn = forward + first + 2 * (second + out)
     if agent == "dqn":
         return 16 * (learn + 2 * forward) / 1000
-    return 2 * (forward + (4 if agent == "ppo" else 1) * learn) / 1000
+    return 2 * (4 if agent == "ppo" else 1) * learn / 1000
 
 
 def row_of(agent: str, passes: int) -> str:
@@ -151,7 +158,7 @@ def table(found: Series) -> list[str]:
             speed, ratios, share = middle(found, row, "steps_per_second"), ["-"] * len(TITLES), "-"
             if row in ours:
                 ratios = [times(found, row, f"{library} {agent}") for library in TITLES]
-                used = speed / ours[row] * kiloflop_per_row(agent) / 1e6
+                used = speed / ours[row] * (kiloflop_to_act(agent) + kiloflop_to_learn(agent)) / 1e6
                 share = f"{used / middle(found, 'roofline', 'gflops'):.0%}"
             rest = [f"{middle(found, row, 'ready_seconds'):.1f}", f"{middle(found, row, 'peak_mib'):.0f}"]
             lines.append(f"| {' | '.join([row, f'{speed:,.0f}', *ratios, share, *rest])} |")

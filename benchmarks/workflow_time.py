@@ -66,16 +66,14 @@ def main() -> None:
                 seconds[cores].append(took)
                 memory[cores].append(peak)
                 idle.append(run(clone, arguments.experiment, cores)[0])
-    print(f"{arguments.experiment}, {os.cpu_count()} cores in this machine, median of {arguments.repeat}")
-    for cores in arguments.cores:
-        print(
-            f"--cores {cores:<3} from scratch {statistics.median(seconds[cores]):6.1f} s, "
-            f"peak {max(memory[cores]):.2f} GiB"
-        )
+    print(f"`{arguments.experiment}` on {os.cpu_count()} cores, medians of {arguments.repeat} runs in fresh clones;")
+    print("memory is the peak of all processes together.\n")
+    print("| --cores | from scratch (s) | times | peak memory (GiB) |\n|---|---|---|---|")
     base = statistics.median(seconds[arguments.cores[0]])
-    for cores in arguments.cores[1:]:
-        print(f"--cores {cores} / --cores {arguments.cores[0]}: {statistics.median(seconds[cores]) / base:.2f}")
-    print(f"nothing to do: {statistics.median(idle):.1f} s")
+    for cores in arguments.cores:
+        took = statistics.median(seconds[cores])
+        print(f"| {cores} | {took:.1f} | {took / base:.2f} | {max(memory[cores]):.2f} |")
+    print(f"\nA run with nothing to do: {statistics.median(idle):.1f} s.")
 
 
 if __name__ == "__main__":
