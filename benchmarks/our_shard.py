@@ -43,7 +43,9 @@ def peak_mib() -> float:
 def main() -> None:
     agent, bars, features = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     counts = [int(count) for count in sys.argv[5].split(",") if count]
-    params = get_agent(agent).SETTINGS.model_validate(dict(text.split("=") for text in sys.argv[6:])).model_dump()
+    named = dict(text.split("=") for text in sys.argv[6:])
+    changes = {name: json.loads(value) if value.startswith("[") else value for name, value in named.items()}
+    params = get_agent(agent).SETTINGS.model_validate(changes).model_dump()
     panel = CASE.panel({"S": CASE.planted(bars + TESTED, 0)}, extra=features - CASE.LAGS)
     folds = CASE.folds(panel, {0: (bars, bars + TESTED)})
     rest = folds, CASE.scalers(panel, folds), MarketRules("next_open", 6e-4, 4e-5, True, 0.01, 0.0), Gate()

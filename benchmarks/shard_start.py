@@ -13,11 +13,15 @@ import tempfile
 from collections import defaultdict
 
 from fresh_process import HERE, Series, interleaved, middle
-from lane_cost import BARS, BASE, FEATURES, worker
+from lane_cost import BARS, BASE, FEATURES, ONE, worker
 
 SIZES: dict[str, tuple[int, int, tuple[str, ...]]] = {
-    f"as shipped, {BASE}": (BARS, FEATURES, ()),
-    f"two layers of 64, {10 * FEATURES} features": (BARS, 10 * FEATURES, ("torso=tanh", "units=64", "layers=2")),
+    f"one network as shipped, {BASE}": (BARS, FEATURES, (ONE,)),
+    f"as shipped with its alternatives, {BASE}": (BARS, FEATURES, ()),
+    f"two layers of 64, {10 * FEATURES} features": (
+        *(BARS, 10 * FEATURES),
+        (ONE, "torso=tanh", "units=64", "layers=2"),
+    ),
 }
 
 
