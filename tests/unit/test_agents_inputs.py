@@ -32,7 +32,7 @@ def _nothing_is_compiled(monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("training was started")
 
-    monkeypatch.setattr("outsample.agents.lanes.train_models", refuse)
+    monkeypatch.setattr("outsample.agents.together.train_models", refuse)
 
 
 def _refused(match, lanes=None, panel=PANEL, folds=FOLDS, scalers=SCALERS, agent="ppo"):

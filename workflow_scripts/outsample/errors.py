@@ -30,11 +30,19 @@ class TrainingError(OutsampleError):
 
 
 class BrokenLaneError(TrainingError):
-    """Parameters or losses of a lane are not finite; `place` says after which update of which inner fold."""
+    """Parameters or losses of a lane are not finite after an update of an inner fold; `lower` names what helps."""
 
-    def __init__(self, sentence: str, place: str) -> None:
-        super().__init__(sentence)
-        self.place = place
+    def __init__(self, lane: str, inner: int, update: int, lower: str) -> None:
+        super().__init__(
+            f"{lane} broke down: parameters or losses are not finite after update {update} of inner fold {inner}; "
+            f"lower {lower}."
+        )
+        self.lane, self.inner, self.update, self.lower = lane, inner, update, lower
+
+    @property
+    def place(self) -> str:
+        """Where it was, as the table `lanes` says it."""
+        return f"inner fold {self.inner}, update {self.update}"
 
 
 class PackageError(OutsampleError):

@@ -1,9 +1,10 @@
 """Training of lanes: their inner-fold models, their out-of-fold targets and their gates.
 
-A lane is (trial, fold, seed, params). Its I inner-fold models are trained by one compiled program (`lax.map` over
-the models); lanes take turns. Nothing that is compiled depends on which or how many lanes ride in a shard: segments
-are counted over all folds of the table, so that every lane of the same static settings, and the final policy, use
-the same program, and a lane's result is the same bits in any company.
+A lane is (trial, fold, seed, params). Its I inner-fold models are trained by one compiled program; on a CPU they, and
+the lanes, take turns; elsewhere as many as fill a fixed width are trained at once (outsample.agents.mapping). Nothing
+that is compiled depends on which or how many lanes ride in a shard: segments are counted over all folds of the table,
+so that every lane of the same static settings, and the final policy, use the same program, and on a CPU a lane's result
+is the same bits in any company.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ from outsample.agents.inputs import (
     fold_rows,
     scaler_arrays,
 )
-from outsample.agents.loop import Callback, Keeper, train_models
+from outsample.agents.loop import Callback, Keeper
+from outsample.agents.mapping import width_of_machine
 from outsample.agents.network import Params
 from outsample.agents.policy import FinalPolicy
 from outsample.agents.registry import get_agent
 from outsample.agents.segments import segments_needed, tile
 from outsample.agents.stopping import Validate
+from outsample.agents.together import groups_of, train_together
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained, hyper_of
 from outsample.config.models import Gate
 from outsample.errors import BrokenLaneError, TrainingError
@@ -93,6 +96,7 @@ class Watch:
 
 
 _UNWATCHED = Watch()
+_Checked = tuple[Lane, list[dict[str, Any]]]  # with the settings of its variants
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class Studio:
     rules: MarketRules
     market: MarketArrays
     numbers: RuleNumbers
+    width: int | None  # models that this machine computes at once; None takes them in turn
 
     @classmethod
     def open(cls, agent: str, panel: Panel, folds: pd.DataFrame, scalers: pd.DataFrame, rules: MarketRules) -> Studio:
@@ -131,6 +136,7 @@ class Studio:
             rules=rules,
             market=MarketArrays(*(jnp.asarray(array, jnp.float32) for array in bars)),
             numbers=RuleNumbers(*(jnp.float32(number) for number in numbers)),
+            width=width_of_machine(),
         )
 
     def program(self, settings: Mapping[str, Any]) -> Program:
@@ -206,7 +212,7 @@ def _name(lane: Lane, variant: int = 0) -> str:
     return f"Trial {lane.trial}, fold {lane.fold}, seed {lane.seed}" + (f", alternative {variant}" if variant else "")
 
 
-def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, list[dict[str, Any]]]]:
+def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[_Checked]:
     """The lanes in their order, each with the checked settings of its variants.
 
     Everything that can be refused is refused here, before compiling.
@@ -236,35 +242,79 @@ def _checked(studio: Studio, lanes: Sequence[Lane]) -> list[tuple[Lane, list[dic
     return checked
 
 
-def _train(studio: Studio, lane: Lane, variant: int, settings: dict[str, Any], watch: Watch) -> Fit:
-    """Train the inner-fold models of a lane with the settings of one of its variants.
+@dataclass(frozen=True)
+class Run:
+    """The training of a lane with the settings of one of its variants."""
 
-    Raises: BrokenLaneError where parameters or losses are not finite, naming the lane, the inner fold and the update.
+    lane: Lane
+    variant: int
+    settings: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name, for messages, callbacks and the keeper."""
+        return _name(self.lane, self.variant)
+
+
+def _grouped(studio: Studio, checked: Sequence[_Checked]) -> list[list[Run]]:
+    """The runs that are trained together: one on a machine that takes models in turn."""
+    runs = [Run(lane, variant, settings) for lane, tried in checked for variant, settings in enumerate(tried)]
+    models = max(studio.folds[run.lane.fold].inner_folds for run in runs)
+    programs = [
+        (
+            studio.program(run.settings),
+            studio.folds[run.lane.fold].inner_folds,
+            tuple(number is None for number in hyper_of(studio.module, run.settings)),
+        )
+        for run in runs
+    ]
+    return [[runs[run] for run in group] for group in groups_of(programs, models, studio.width)]
+
+
+def _train(studio: Studio, group: Sequence[Run], watch: Watch) -> dict[str, Fit]:
+    """Train the inner-fold models of the runs of a group; by their names.
+
+    Raises: BrokenLaneError where parameters or losses are not finite, naming the run, the inner fold and the update.
     """
-    program = studio.program(settings)
-    jobs = studio.jobs(lane, settings["segment"])
-    trained = train_models(
-        *(program, studio.market, studio.numbers, hyper_of(studio.module, settings), jobs),
-        lane=_name(lane, variant),
-        validate=studio.validated(program, studio.folds[lane.fold], jobs),
-        keeper=watch.keeper,
-        callbacks=watch.callbacks,
+    program = studio.program(group[0].settings)
+    jobs = [studio.jobs(run.lane, run.settings["segment"]) for run in group]
+    hypers = [hyper_of(studio.module, run.settings) for run in group]
+    names = [run.name for run in group]
+    validates = [
+        studio.validated(program, studio.folds[run.lane.fold], of_run) for run, of_run in zip(group, jobs, strict=True)
+    ]
+    trained = train_together(
+        *(program, studio.market, studio.numbers, hypers, jobs, names, validates),
+        *(studio.width, watch.keeper, watch.callbacks),
     )
-    return Fit(program, jobs, trained)
+    fits = (Fit(program, of_run, found) for of_run, found in zip(jobs, trained, strict=True))
+    return dict(zip(names, fits, strict=True))
 
 
-def _attempt(studio: Studio, lane: Lane, tried: list[dict[str, Any]], watch: Watch) -> list[Fit] | str:
-    """The variants of a lane, trained; of a lane that breaks down, now or in the run that is resumed, where it did."""
-    keeper, name = watch.keeper, _name(lane)
-    if keeper and (place := keeper.broken(name)):
-        return place
-    try:
-        return [_train(studio, lane, variant, settings, watch) for variant, settings in enumerate(tried)]
-    except BrokenLaneError as error:
-        _LOG.warning("%s The shard goes on with its other lanes.", error)
-        if keeper:
-            keeper.give_up(name, error.place)
-        return error.place
+def _attempt(studio: Studio, checked: Sequence[_Checked], watch: Watch) -> list[tuple[Lane, list[Fit] | str]]:
+    """The fits of each lane's variants; of a lane that breaks down, now or in the run that is resumed, where it did.
+
+    The others of its group are trained without it from the beginning, as if it had not been there.
+    """
+    keeper = watch.keeper
+    lost = {_name(lane): keeper.broken(_name(lane)) for lane, _ in checked} if keeper else {}
+    places = {name: place for name, place in lost.items() if place}
+    fits: dict[str, Fit] = {}
+    for group in _grouped(studio, checked):
+        while rest := [run for run in group if _name(run.lane) not in places]:
+            try:
+                fits |= _train(studio, rest, watch)
+                break
+            except BrokenLaneError as error:
+                _LOG.warning("%s The shard goes on with its other lanes.", error)
+                name = next(_name(run.lane) for run in rest if run.name == error.lane)
+                places[name] = error.place
+                if keeper:
+                    keeper.give_up(name, error.place)
+    return [
+        (lane, places.get(_name(lane)) or [fits[_name(lane, variant)] for variant in range(len(tried))])
+        for lane, tried in checked
+    ]
 
 
 def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
@@ -356,8 +406,7 @@ def train_lanes(
             raise TrainingError(f"{_name(lane)}: fold {lane.fold} has no test rows; a lane needs a walk-forward fold.")
     by_fold: dict[int, list[tuple[Lane, list[Fit], NDArray[np.int8]]]] = defaultdict(list)
     curves, gates, targets = [], [], []
-    for lane, tried in checked:
-        fits = _attempt(studio, lane, tried, watch)
+    for lane, fits in _attempt(studio, checked, watch):
         if isinstance(fits, str):
             gates.append(_gate_row(agent, lane, "", np.nan, failure=fits))
             continue
@@ -405,22 +454,16 @@ def fit_final(
         raise TrainingError(f"The final policy needs at least one seed, not {seeds}.")
     studio = Studio.open(agent, panel, folds, scalers, rules)
     checked = _checked(studio, [Lane(0, _FINAL_FOLD, seed, params) for seed in range(seeds)])
-    # [S][V] to [V][S]
-    by_variant = list(
-        zip(
-            *(
-                [_train(studio, lane, variant, settings, watch) for variant, settings in enumerate(tried)]
-                for lane, tried in checked
-            ),
-            strict=True,
-        )
-    )
+    fits: dict[str, Fit] = {}
+    for group in _grouped(studio, checked):
+        fits |= _train(studio, group, watch)
+    by_variant = [[fits[_name(lane, variant)] for lane, _ in checked] for variant in range(len(checked[0][1]))]
     rows = studio.folds[_FINAL_FOLD]
     decided = np.stack([studio.decide(rows, *seeds_of) for seeds_of in by_variant], axis=-1)
     taken, bound = studio.choose(rows, [decided], gate)[0]
-    fits = by_variant[taken]
-    program, jobs = fits[0].program, fits[0].jobs
-    actors = [fit.trained.actor for fit in fits]
+    chosen = by_variant[taken]
+    program, jobs = chosen[0].program, chosen[0].jobs
+    actors = [fit.trained.actor for fit in chosen]
     return FinalPolicy(
         agent=agent,
         features=panel.feature_names,
@@ -438,7 +481,7 @@ def fit_final(
         gate_bound=bound,
         gate_open=bound > 0,
         curves=pd.concat(
-            [_curves(agent, lane, fit.trained) for (lane, _), fit in zip(checked, fits, strict=True)],
+            [_curves(agent, lane, fit.trained) for (lane, _), fit in zip(checked, chosen, strict=True)],
             ignore_index=True,
         ),
     )

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from outsample.agents import stopping
+from outsample.agents.mapping import at_width, over_models
 from outsample.agents.network import Params
 from outsample.agents.registry import get_agent
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers, Trained
@@ -94,24 +95,34 @@ def _chunk_length(program: Program) -> int:
     return chunk_length(program["updates"], program["patience"])
 
 
-@partial(jax.jit, static_argnums=0)
-def _begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job) -> Any:
+@partial(jax.jit, static_argnums=(0, 1))
+def _begin(
+    program: Program, width: int | None, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job
+) -> Any:
     agent = get_agent(program.agent)
-    return jax.lax.map(lambda job: agent.begin(program, market, numbers, hyper, job), jobs)
+    return over_models(lambda job, of_job: agent.begin(program, market, numbers, of_job, job), jobs, hyper, width)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 1))
 def _advance(
-    program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job, states: Any, inputs: Any
+    program: Program,
+    width: int | None,
+    market: MarketArrays,
+    numbers: RuleNumbers,
+    hyper: Any,
+    jobs: Job,
+    states: Any,
+    inputs: Any,
 ) -> tuple[Any, Curve]:
     agent, length = get_agent(program.agent), _chunk_length(program)
 
-    def of_model(model: tuple[Job, Any, Any]) -> tuple[Any, Curve]:
+    def of_model(model: tuple[Job, Any, Any], of_job: Any) -> tuple[Any, Curve]:
         job, state, chunk = model
-        update = agent.updater(program, market, numbers, hyper, job)
+        update = agent.updater(program, market, numbers, of_job, job)
         return jax.lax.scan(update, state, chunk, length=length)
 
-    return jax.lax.map(of_model, (jobs, states, inputs))
+    found: tuple[Any, Curve] = over_models(of_model, (jobs, states, inputs), hyper, width)
+    return found
 
 
 def train_models(
@@ -123,6 +134,7 @@ def train_models(
     *,
     lane: str = "The run",
     validate: stopping.Validate | None = None,
+    width: int | None = None,
     keeper: Keeper | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trained:
@@ -137,6 +149,7 @@ def train_models(
         jobs: the jobs of the inner models, stacked [I].
         lane: its name, for messages, callbacks and the keeper.
         validate: what the models are worth on the rows that they have not seen; needed where there is patience.
+        width: models that are computed at once, whose `hyper` has leaves [I]; None takes them in turn.
         keeper: where the lane goes on from, and is kept; None is nowhere.
         callbacks: called in their order.
     Returns: leaves with a leading axis [I].
@@ -149,20 +162,21 @@ def train_models(
     updates, length, patience = program["updates"], _chunk_length(program), program["patience"]
     curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
     finish = jax.vmap(partial(get_agent(program.agent).finish, program))
+    begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
-        like, _ = jax.eval_shape(partial(_begin, program), market, numbers, hyper, jobs)
+        like, _ = jax.eval_shape(lambda jobs, hyper: at_width(begin, (jobs,), hyper, width), jobs, hyper)
         actor = jax.eval_shape(finish, like)
         hoped = stopping.nothing_yet(jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), actor)) if patience else None
         if whole := keeper.finished(lane, _trained(actor, curve, hoped, 0)):
             return whole
         kept = keeper.restore(lane, (like, curve, hoped))
-    state, inputs = _begin(program, market, numbers, hyper, jobs)
+    state, inputs = at_width(begin, (jobs,), hyper, width)
     best = stopping.nothing_yet(finish(state)) if patience else None
     done, (state, curve, best) = kept or (0, (state, curve, best))
     while done < updates and (best is None or best.at_work.any()):
         chunk = jax.tree.map(lambda x, first=done: x[:, first : first + length], inputs)
-        state, latest = _advance(program, market, numbers, hyper, jobs, state, chunk)
+        state, latest = at_width(advance, (jobs, state, chunk), hyper, width)
         latest = jax.tree.map(np.asarray, latest)
         at_work = np.ones(len(jobs.inner), np.bool_) if best is None else best.at_work
         _refuse_broken(lane, latest._replace(finite=latest.finite | ~at_work[:, None]), done, hyper._fields)
@@ -193,8 +207,4 @@ def _refuse_broken(lane: str, curve: Curve, done: int, settings: Sequence[str]) 
     if len(broken):
         inner, update = broken[np.argmin(broken[:, 1])]
         lower = " or ".join(name for name in ("learning_rate", "reward_scale") if name in settings)
-        raise BrokenLaneError(
-            f"{lane} broke down: parameters or losses are not finite after update {done + update} of inner fold "
-            f"{inner}; lower {lower}.",
-            f"inner fold {inner}, update {done + update}",
-        )
+        raise BrokenLaneError(lane, int(inner), int(done + update), lower)
