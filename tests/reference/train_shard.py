@@ -22,6 +22,8 @@ def lanes_of(agent: str, count: int) -> list:
     from outsample.config.agents import Agents
 
     params = {**getattr(Agents(), agent).model_dump(), "alternatives": [], "updates": 4, "segment": 20}
+    if agent == "dqn":
+        params["batch"] = 64  # of the 160 bars of a rollout
     return [Lane(i, i % 2, i // 3, params | {"learning_rate": 0.002 * (1 + i)}) for i in range(count)]
 
 
