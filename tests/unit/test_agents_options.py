@@ -88,12 +88,13 @@ def case_of_update():
     begin = jax.jit(a2c.begin, static_argnums=0)
     state, given = begin(program, STUDIO.market, STUDIO.numbers, hyper_of(a2c, settings), job)
     # A policy that is not uniform, so that its entropy has a gradient and its hidden units matter.
-    state.params["actor"]["table"] = jnp.arange(9.0).reshape(3, 3)
-    state.params["actor"]["out"]["kernel"] = jnp.arange(24.0).reshape(8, 3) / 10
+    state.params["actor"]["table"] = jnp.arange(9.0).reshape(3, 3) / 10
+    state.params["actor"]["out"]["kernel"] = jnp.arange(24.0).reshape(8, 3) % 7 - 3.0
 
     @jax.jit
     def update(entropy, given):
-        hyper = hyper_of(a2c, settings)._replace(entropy=entropy)
+        rate = None if given.dropout is None else settings["dropout"]
+        hyper = hyper_of(a2c, settings)._replace(entropy=entropy, dropout=rate)
         after, curve = a2c.updater(program, STUDIO.market, STUDIO.numbers, hyper, job)(state, given)
         return optax.tree.get(after.moments, "mu"), curve
 
