@@ -27,8 +27,9 @@ import statistics
 from pathlib import Path
 from types import SimpleNamespace
 
-from outsample.agents.lanes import Lane, train_lanes
+from outsample.agents.lanes import train_lanes
 from outsample.agents.registry import get_agent
+from outsample.agents.studio import Lane
 from outsample.config.models import Gate
 from outsample.market.accounting import MarketRules
 

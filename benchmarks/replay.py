@@ -21,8 +21,8 @@ from typing import Any
 
 import jax
 
-from outsample.agents.lanes import Lane, Studio
 from outsample.agents.loop import train_models
+from outsample.agents.studio import Lane, Studio
 from outsample.agents.training import hyper_of
 from outsample.config.agents import Dqn
 from outsample.market.accounting import MarketRules

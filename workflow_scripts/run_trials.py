@@ -6,9 +6,10 @@ runtime.claim_core()
 runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 
 # ruff: noqa: E402
-from outsample.agents.lanes import Lane, Watch, train_lanes
+from outsample.agents.lanes import Watch, train_lanes
 from outsample.agents.loop import LogUpdates
 from outsample.agents.progress import key_of, open_progress
+from outsample.agents.studio import Lane
 from outsample.config.models import Gate, Market
 from outsample.errors import ConfigError
 from outsample.io import read_json, read_table, write_table

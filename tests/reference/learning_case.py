@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from tests.reference import agents_case
 
-from outsample.agents.lanes import Lane, train_lanes
+from outsample.agents.lanes import train_lanes
 from outsample.agents.registry import get_agent
 from outsample.agents.rollout import RUIN_RETURN
+from outsample.agents.studio import Lane
 from outsample.config.models import Gate
 from outsample.data.oracle import bayes_filter, hysteresis_targets
 from outsample.market.accounting import MarketRules, simulate

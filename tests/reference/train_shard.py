@@ -18,7 +18,7 @@ from pathlib import Path
 
 def lanes_of(agent: str, count: int) -> list:
     """The first `count` lanes: each has a seed, a fold and settings of its own."""
-    from outsample.agents.lanes import Lane
+    from outsample.agents.studio import Lane
     from outsample.config.agents import Agents
 
     params = {**getattr(Agents(), agent).model_dump(), "alternatives": [], "updates": 4, "segment": 20}

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.agents.lanes import Lane, Watch, fit_final, train_lanes
+from outsample.agents.lanes import Watch, fit_final, train_lanes
 from outsample.agents.loop import Callback
 from outsample.agents.progress import ShardProgress
+from outsample.agents.studio import Lane
 from outsample.config.agents import Ppo
 from outsample.config.models import Gate, MultiMetric
 from outsample.errors import BrokenLaneError, TrainingError

@@ -6,7 +6,8 @@ from tests.reference import agents_case
 
 from outsample.agents.choice import choose, level_of
 from outsample.agents.gate import gate_bound
-from outsample.agents.lanes import Lane, fit_final, train_lanes
+from outsample.agents.lanes import fit_final, train_lanes
+from outsample.agents.studio import Lane
 from outsample.config.agents import Ppo
 from outsample.config.models import Gate
 from outsample.errors import TrainingError

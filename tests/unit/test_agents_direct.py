@@ -12,10 +12,11 @@ import pytest
 
 from outsample.agents import direct
 from outsample.agents.export import jax_targets, policy_document, to_onnx
-from outsample.agents.lanes import Lane, fit_final, train_lanes
+from outsample.agents.lanes import fit_final, train_lanes
 from outsample.agents.network import Head, row_outputs
 from outsample.agents.onnx import OnnxPolicy
 from outsample.agents.rollout import RUIN_RETURN, SegmentBars
+from outsample.agents.studio import Lane
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, train
 from outsample.config.agents import Direct
 from outsample.config.models import Gate

@@ -12,8 +12,9 @@ import pytest
 from outsample.agents import actor_critic, dqn
 from outsample.agents.decide import decide_rows
 from outsample.agents.inputs import fold_rows
-from outsample.agents.lanes import Lane, Studio, train_lanes
+from outsample.agents.lanes import train_lanes
 from outsample.agents.network import Gru, Head, row_outputs
+from outsample.agents.studio import Lane, Studio
 from outsample.agents.training import MarketArrays, Program, hyper_of, train
 from outsample.config.agents import A2c, Agents, Dqn
 from outsample.config.models import Gate

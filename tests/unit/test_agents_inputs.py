@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from outsample.agents.inputs import fold_rows
-from outsample.agents.lanes import Lane, fit_final, train_lanes
+from outsample.agents.lanes import fit_final, train_lanes
 from outsample.agents.registry import AGENTS, get_agent
+from outsample.agents.studio import Lane
 from outsample.agents.training import Program
 from outsample.config.agents import Agents, Dqn, Ppo
 from outsample.config.models import Gate, Search

@@ -13,8 +13,9 @@ import pytest
 
 from outsample.agents import export
 from outsample.agents.inputs import fold_rows
-from outsample.agents.lanes import Lane, Studio, fit_final, train_lanes
+from outsample.agents.lanes import fit_final, train_lanes
 from outsample.agents.onnx import OnnxPolicy
+from outsample.agents.studio import Lane, Studio
 from outsample.agents.training import hyper_of, train
 from outsample.config.agents import Agents
 from outsample.config.models import Gate

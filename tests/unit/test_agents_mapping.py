@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from outsample.agents import loop
-from outsample.agents.lanes import Lane, Watch, fit_final, train_lanes
+from outsample.agents.lanes import Watch, fit_final, train_lanes
 from outsample.agents.loop import Callback
 from outsample.agents.mapping import at_width, over_models, width_of_machine
 from outsample.agents.progress import ShardProgress
+from outsample.agents.studio import Lane
 from outsample.config.agents import Ppo
 from outsample.config.models import Gate
 from outsample.errors import ConfigError

@@ -10,8 +10,8 @@ import optax
 import pytest
 
 from outsample.agents import a2c
-from outsample.agents.lanes import Lane, Studio
 from outsample.agents.network import Dropout, Head, drop, row_outputs
+from outsample.agents.studio import Lane, Studio
 from outsample.agents.training import Program, hyper_of, optimiser_of, train
 from outsample.config.agents import A2c
 from outsample.market.accounting import MarketRules

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from outsample.agents.lanes import Lane, Studio
 from outsample.agents.network import Head, row_outputs
+from outsample.agents.studio import Lane, Studio
 from outsample.agents.training import hyper_of
 from outsample.market.accounting import MarketRules
 

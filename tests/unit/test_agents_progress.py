@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from outsample.agents import loop
-from outsample.agents.lanes import Lane, Watch, fit_final, train_lanes
+from outsample.agents.lanes import Watch, fit_final, train_lanes
 from outsample.agents.loop import Callback
 from outsample.agents.progress import ShardProgress, open_progress
+from outsample.agents.studio import Lane
 from outsample.config.agents import Agents
 from outsample.config.models import Gate
 from outsample.errors import TrainingError

@@ -11,9 +11,10 @@ import pytest
 
 from outsample.agents import stopping
 from outsample.agents.inputs import fold_rows
-from outsample.agents.lanes import Lane, Studio, Watch, fit_final, train_lanes
+from outsample.agents.lanes import Watch, fit_final, train_lanes
 from outsample.agents.loop import Callback, LogUpdates, train_models
 from outsample.agents.progress import ShardProgress
+from outsample.agents.studio import Lane, Studio
 from outsample.agents.training import hyper_of
 from outsample.config.agents import Direct
 from outsample.config.models import Gate
