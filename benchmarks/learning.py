@@ -1,7 +1,7 @@
 """What every agent learns from 2,000 bars by the shipped procedure and defaults, on markets of known truth.
 
 Usage, in the repository's folder: .venv/bin/python -m benchmarks.learning [--agents direct dqn] [--seeds 100-109]
-    [--studies two-state] [--set objective=sharpe]
+    [--studies two-state] [--set objective=sharpe "alternatives=[]"]
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import tempfile
 from typing import Any
 
 import numpy as np
+import yaml
 
 from outsample.agents.runtime import configure_jax
 
@@ -108,7 +109,7 @@ def main() -> None:
         configure_jax(cache)
         from outsample.agents.registry import AGENTS, get_agent
 
-        named = dict(text.split("=", 1) for text in options.set)
+        named = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in options.set)}
         for agent in options.agents or sorted(AGENTS):
             checked = get_agent(agent).SETTINGS.model_validate(named)
             changes = {name: getattr(checked, name) for name in named}
