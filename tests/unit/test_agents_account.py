@@ -24,6 +24,8 @@ from outsample.config.models import Gate
 from outsample.market import holding
 from outsample.market.accounting import MarketRules
 
+pytestmark = pytest.mark.slow
+
 _SPEC = importlib.util.spec_from_file_location("agents_case", Path(__file__).parents[1] / "reference/agents_case.py")
 case = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(case)

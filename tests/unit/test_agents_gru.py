@@ -172,6 +172,7 @@ def test_every_agent_learns_its_memory_from_its_own_rows(agent):
         assert np.abs(before - after).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_minibatches_are_whole_segments_in_the_order_of_time(monkeypatch):
     """The policy that acted and the one that learns are the same before a step, so every ratio must be 1."""
     settings = _settings("ppo", minibatches=4, epochs=2, learning_rate=1e-9)
@@ -203,6 +204,7 @@ def test_minibatches_are_whole_segments_in_the_order_of_time(monkeypatch):
     assert (decisions > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_step", [1, 3])
 def test_action_values_ahead_are_those_of_the_same_segment(n_step):
     settings = _settings("dqn", n_step=n_step, batch=120)

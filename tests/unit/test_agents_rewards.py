@@ -21,7 +21,8 @@ def _rollout(log_return, terminated=None):
     shape = log_return.shape
     terminated = np.zeros(shape, bool) if terminated is None else terminated
     index = jnp.zeros(shape, int)
-    return Rollout(index, index, jnp.asarray(log_return, jnp.float32), jnp.asarray(terminated), jnp.ones(shape, bool))
+    happened = (jnp.asarray(log_return, jnp.float32), jnp.asarray(terminated), jnp.ones(shape, bool))
+    return Rollout(index, index, *happened, numbers=None, next_numbers=None)
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.5])
