@@ -260,7 +260,8 @@ def chosen(tables: Tables) -> Fragment:
     pairs: dict[str, Content] = {
         "Arm": f"{selection['arm']}, an automatic choice over {len(selection['ranking'])} trials",
         "Chosen": f"{selection['agent']}, trial {selection['trial']}, score {number(selection['score']).text}",
-        "Network": network + (f", which validated best of {', '.join(tried)}" if len(tried) > 1 else ""),
+        "Network": network
+        + (f"; tried were {', '.join(tried)}, the validated returns decided" if len(tried) > 1 else ""),
         "Gate": (
             f"{outcome}; the {percent(gate['level'], 1).text} quantile of its validated mean return per bar is "
             f"{general(gate['bound']).text}, and the gate opens above 0"
