@@ -85,6 +85,10 @@ def _setting(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
         return number(value, 0).text if abs(value) >= 1e4 else general(value).text
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_setting(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_setting, value)) or "none"
     return str(value)
 
 
