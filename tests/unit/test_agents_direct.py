@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import re
 from pathlib import Path
 
 import jax
@@ -20,7 +21,6 @@ from outsample.agents.studio import Lane
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, train
 from outsample.config.agents import Direct
 from outsample.config.models import Gate
-from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 
 
@@ -289,10 +289,9 @@ def test_a_final_policy_is_exported_and_decides_as_it_was_trained():
 
 
 @pytest.mark.slow
-def test_a_breakdown_names_what_can_be_lowered():
+def test_a_breakdown_names_what_can_be_lowered(caplog):
     huge = PANEL.features * np.array([5e39] * 10 + [1.0] * 2)  # finite in float32, but not once scaled
     lane = Lane(4, 1, 2, {**PARAMS, "torso": "linear"})
-    with pytest.raises(
-        TrainingError, match=r"Trial 4, fold 1, seed 2 broke down.*inner fold 0; lower learning_rate\.$"
-    ):
-        _train_all([lane], dataclasses.replace(PANEL, features=huge))
+    found = _train_all([lane], dataclasses.replace(PANEL, features=huge))
+    assert found.lanes["failure"][0].startswith("inner fold 0, update ")
+    assert re.search(r"Trial 4, fold 1, seed 2 broke down.*inner fold 0; lower learning_rate\.", caplog.text)
