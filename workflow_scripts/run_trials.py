@@ -8,6 +8,7 @@ runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 # ruff: noqa: E402
 from outsample.agents.lanes import Watch, train_lanes
 from outsample.agents.loop import LogUpdates
+from outsample.agents.mapping import width_of_machine
 from outsample.agents.progress import key_of, open_progress
 from outsample.agents.studio import Lane
 from outsample.config.models import Gate, Market
@@ -47,7 +48,9 @@ def main(
     settings,
     code,
 ):
-    key = key_of([suggestions, development, spec, quality, folds, scalers], settings, code)
+    key = key_of(
+        [suggestions, development, spec, quality, folds, scalers], settings | {"width": width_of_machine()}, code
+    )
     progress = open_progress(f"work/run_trials/{experiment}/{agent}/round_{round}/{scatteritem}", key)
     fold_table, calendar = read_table(folds, "folds"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]

@@ -12,6 +12,7 @@ from outsample.agents.checkpoint import save
 from outsample.agents.export import policy_document, to_onnx
 from outsample.agents.lanes import Watch, fit_final
 from outsample.agents.loop import LogUpdates
+from outsample.agents.mapping import width_of_machine
 from outsample.agents.progress import key_of, open_progress
 from outsample.config.models import Gate, Market
 from outsample.io import read_json, read_table, write_json
@@ -37,7 +38,9 @@ def main(
     settings,
     code,
 ):
-    key = key_of([selection, development, spec, quality, folds, scalers], settings, code)
+    key = key_of(
+        [selection, development, spec, quality, folds, scalers], settings | {"width": width_of_machine()}, code
+    )
     progress = open_progress(f"work/train_final/{experiment}", key)
     chosen, calendar = read_json(selection, "selection"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.reference import agents_case
 
-from outsample.agents.choice import choose, level_of
+from outsample.agents.choice import choose, level_of, variants
 from outsample.agents.gate import gate_bound
 from outsample.agents.lanes import fit_final, train_lanes
 from outsample.agents.studio import Lane
@@ -28,7 +28,7 @@ def _train(*lanes):
 def test_the_largest_mean_is_taken_and_judged_at_a_part_of_the_level():
     returns = np.random.Generator(np.random.PCG64(0)).normal([0.0, 2e-3, 1e-3], 0.01, (400, 3))
     gate = Gate(level=0.06, resamples=400)
-    found = choose(returns, gate)
+    found = choose(returns, gate, 3)
     assert found.taken == int(returns.mean(0).argmax()) == 1
     assert found.bound == gate_bound(returns[:, 1].copy(), Gate(level=0.02, resamples=400))
     assert found.bound < gate_bound(returns[:, 1].copy(), gate)
@@ -37,7 +37,7 @@ def test_the_largest_mean_is_taken_and_judged_at_a_part_of_the_level():
 
 def test_the_first_of_equals_is_taken():
     returns = np.full((50, 2), 0.01)
-    assert choose(returns, Gate()).taken == 0
+    assert choose(returns, Gate(), 2).taken == 0
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +92,23 @@ def test_an_alternative_that_cannot_be_trained_is_refused_before_compiling():
         _train(Lane(0, 0, 0, {**OWN, "alternatives": [{"units": 0}]}))
     with pytest.raises(TrainingError, match="segment of 900"):
         _train(Lane(0, 0, 0, {**OWN, "alternatives": [{"segment": 900}]}))
+
+
+BREAKS = {"learning_rate": 1.0, "reward_scale": 1e38}
+
+
+def test_an_alternative_that_breaks_down_is_left_out_and_its_lane_goes_on(caplog):
+    lanes = [Lane(0, 0, 1, {**OWN, **ONE}), Lane(1, 0, 1, {**OWN, **ONE, "alternatives": [BREAKS]})]
+    found = _train(*lanes)
+    assert found.lanes["failure"].tolist() == ["", ""]
+    assert "Trial 1, fold 0, seed 1, alternative 1 broke down" in caplog.text
+    for left, alone in zip(_of(found, 1), _of(found, 0), strict=True):
+        assert np.array_equal(left, alone)
+    bounds = found.lanes["gate_bound"]
+    assert bounds[1] < bounds[0]  # two were tried
+    policy = fit_final("ppo", lanes[1].params, 1, PANEL, FOLDS, SCALERS, RULES, Gate(resamples=100))
+    assert (policy.networks, policy.gate_level) == (("linear",), 0.025)
+
+
+def test_the_same_settings_are_tried_once():
+    assert len(variants({**OWN, "alternatives": [{"torso": "linear"}, {"units": 3}, {"units": 3}]})) == 2

@@ -123,8 +123,10 @@ def test_curve_of_a_run_that_stopped_early_ends_there(report):
     medians = [trace for trace in traces if trace["name"].endswith("median run")]
     kept = stopped.curves[(stopped.curves["trial"] == 1) & (stopped.curves["seed"] == 0)]
     np.testing.assert_allclose(values(medians[0]["y"]), kept.groupby("update")["reward"].median().to_numpy())
-    assert "stopped early" in fragment
-    assert "stopped early" not in figures.learning_curves(report)
+    assert "of a network with fewer updates ends there" in fragment
+    patient = {**report.selection, "params": {**report.selection["params"], "patience": 5}}
+    assert "stopped early" in figures.learning_curves(type(report)(**(vars(stopped) | {"selection": patient})))
+    assert "ends there" not in figures.learning_curves(report)
 
 
 def test_a_greedy_agent_shows_its_loss_instead_of_its_entropy(report):

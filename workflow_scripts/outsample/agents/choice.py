@@ -24,13 +24,14 @@ class Choice(NamedTuple):
 
 
 def variants(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The settings themselves and each of their alternatives, all without the key `alternatives`.
+    """The settings themselves and each of their alternatives, each once, all without the key `alternatives`.
 
     >>> variants({"torso": "linear", "units": 4, "alternatives": [{"torso": "tanh"}]})
     [{'torso': 'linear', 'units': 4}, {'torso': 'tanh', 'units': 4}]
     """
     own = {name: value for name, value in settings.items() if name != "alternatives"}
-    return [own, *(own | change for change in settings["alternatives"])]
+    every = [own, *(own | change for change in settings["alternatives"])]
+    return [one for place, one in enumerate(every) if one not in every[:place]]
 
 
 def network_name(torso: str, units: int, layers: int) -> str:
@@ -42,23 +43,24 @@ def network_name(torso: str, units: int, layers: int) -> str:
     return torso if torso == "linear" else f"{torso} {'x'.join([str(units)] * layers)}"
 
 
-def choose(returns: NDArray[np.float64], gate: Gate) -> Choice:
+def choose(returns: NDArray[np.float64], gate: Gate, tried: int) -> Choice:
     """What is taken of the variants, and its gate at the level of `gate` over their number.
 
     The variant with the largest mean validated return is taken if it earned more than the first by over one standard
     error of their difference; else the first, for a lead within the noise is no reason to leave it. The best of V
-    skill-less variants would open a gate of the full level up to V times as often (Bonferroni 1936).
+    skill-less variants tried would open a gate of the full level up to V times as often (Bonferroni 1936).
 
     Args:
         returns: [bars, V] validated net returns per bar of each variant (`gate.validated_returns`).
         gate: settings of the gate.
+        tried: how many variants were tried, those that broke down included.
     Reference: Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3, for the
         rule of one standard error.
     """
     best = int(np.argmax(returns.mean(axis=0)))
     lead = returns[:, best] - returns[:, 0]
     taken = best if lead.mean() > lead.std() / np.sqrt(len(lead)) else 0
-    return Choice(taken, gate_bound(np.ascontiguousarray(returns[:, taken]), level_of(gate, returns.shape[1])))
+    return Choice(taken, gate_bound(np.ascontiguousarray(returns[:, taken]), level_of(gate, tried)))
 
 
 def level_of(gate: Gate, variants: int) -> Gate:

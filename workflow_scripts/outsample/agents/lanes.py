@@ -21,9 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from outsample.agents.choice import level_of
-from outsample.agents.inputs import (
-    FoldRows,
-)
+from outsample.agents.inputs import FoldRows
 from outsample.agents.loop import Callback, Keeper
 from outsample.agents.policy import FinalPolicy
 from outsample.agents.studio import Checked, Fit, Lane, Studio, check_lanes, name_of
@@ -117,30 +115,34 @@ def _train(studio: Studio, group: Sequence[Run], watch: Watch) -> dict[str, Fit]
     return dict(zip(names, fits, strict=True))
 
 
-def _attempt(studio: Studio, checked: Sequence[Checked], watch: Watch) -> list[tuple[Lane, list[Fit] | str]]:
-    """The fits of each lane's variants; of a lane that breaks down, now or in the run that is resumed, where it did.
+def _attempt(
+    studio: Studio, checked: Sequence[Checked], watch: Watch, final: bool = False
+) -> tuple[dict[str, Fit], dict[str, str]]:
+    """The fits of all runs by their names, and where runs broke down, now or in the run that is resumed.
 
-    The others of its group are trained without it from the beginning, as if it had not been there.
+    An alternative that breaks down is left out; a lane whose own settings do is given up with its alternatives. Others
+    of the group are trained without it from the beginning, as if it had not been there.
+
+    Raises: BrokenLaneError where `final`, if the own settings of a lane break down.
     """
     keeper = watch.keeper
-    lost = {name_of(lane): keeper.broken(name_of(lane)) for lane, _ in checked} if keeper else {}
+    names = [name_of(lane, variant) for lane, tried in checked for variant in range(len(tried))]
+    lost = {name: keeper.broken(name) for name in names} if keeper else {}
     places = {name: place for name, place in lost.items() if place}
     fits: dict[str, Fit] = {}
     for group in _grouped(studio, checked):
-        while rest := [run for run in group if name_of(run.lane) not in places]:
+        while rest := [run for run in group if run.name not in places and name_of(run.lane) not in places]:
             try:
                 fits |= _train(studio, rest, watch)
                 break
             except BrokenLaneError as error:
-                _LOG.warning("%s The shard goes on with its other lanes.", error)
-                name = next(name_of(run.lane) for run in rest if run.name == error.lane)
-                places[name] = error.place
+                if final and any(run.name == error.lane and run.variant == 0 for run in rest):
+                    raise
+                _LOG.warning("%s The job goes on without it.", error)
+                places[error.lane] = error.place
                 if keeper:
-                    keeper.give_up(name, error.place)
-    return [
-        (lane, places.get(name_of(lane)) or [fits[name_of(lane, variant)] for variant in range(len(tried))])
-        for lane, tried in checked
-    ]
+                    keeper.give_up(error.lane, error.place)
+    return fits, places
 
 
 def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
@@ -204,15 +206,15 @@ def train_lanes(
     gate: Gate,
     watch: Watch = _UNWATCHED,
 ) -> LaneResults:
-    """Train lanes one after the other; each result depends on its own lane and the tables only.
+    """Train lanes; on a CPU each result depends on its own lane and the tables only.
 
     A lane whose parameters or losses are not finite is given up: it has no targets and no curve, its gate is closed,
-    and the table `lanes` says where it broke down.
+    and the table `lanes` says where it broke down. An alternative that breaks down is left out.
 
     A model is trained on each inner fold's train rows. The fold's test rows are decided by the mean of the models'
     outputs, from flat at the first test row of each symbol; the validated rows by the model that has not seen them,
     and their replayed portfolio return is what the gate judges. Where the settings have alternatives, all are trained,
-    and the one with the largest validated return is the lane (outsample.agents.choice).
+    and what `outsample.agents.choice.choose` takes of them is the lane.
 
     Args:
         agent: name in `outsample.agents.registry.AGENTS`.
@@ -232,21 +234,24 @@ def train_lanes(
             raise TrainingError(
                 f"{name_of(lane)}: fold {lane.fold} has no test rows; a lane needs a walk-forward fold."
             )
-    by_fold: dict[int, list[tuple[Lane, list[Fit], NDArray[np.int8]]]] = defaultdict(list)
+    by_fold: dict[int, list[tuple[Lane, list[Fit], NDArray[np.int8], int]]] = defaultdict(list)
     curves, gates, targets = [], [], []
-    for lane, fits in _attempt(studio, checked, watch):
-        if isinstance(fits, str):
-            gates.append(_gate_row(agent, lane, "", np.nan, failure=fits))
+    fits, places = _attempt(studio, checked, watch)
+    for lane, tried in checked:
+        if place := places.get(name_of(lane)):
+            gates.append(_gate_row(agent, lane, "", np.nan, failure=place))
             continue
         rows = studio.folds[lane.fold]
-        by_fold[lane.fold].append((lane, fits, np.stack([studio.decide(rows, fit) for fit in fits], axis=-1)))
-    for fold, decided in sorted(by_fold.items()):
+        left = [fits[name] for variant in range(len(tried)) if (name := name_of(lane, variant)) in fits]
+        decided = np.stack([studio.decide(rows, fit) for fit in left], axis=-1)
+        by_fold[lane.fold].append((lane, left, decided, len(tried)))
+    for fold, of_fold in sorted(by_fold.items()):
         rows = studio.folds[fold]
-        choices = studio.choose(rows, [of_lane for *_, of_lane in decided], gate)
-        for (lane, fits, of_lane), (taken, bound) in zip(decided, choices, strict=True):
-            targets.append(_test_targets(lane, rows, panel, of_lane[:, taken]))
-            gates.append(_gate_row(agent, lane, fits[taken].network, bound))
-            curves.append(_curves(agent, lane, fits[taken].trained))
+        choices = studio.choose(rows, [(decided, count) for *_, decided, count in of_fold], gate)
+        for (lane, left, decided, _), (taken, bound) in zip(of_fold, choices, strict=True):
+            targets.append(_test_targets(lane, rows, panel, decided[:, taken]))
+            gates.append(_gate_row(agent, lane, left[taken].network, bound))
+            curves.append(_curves(agent, lane, left[taken].trained))
     keys = ["trial", "fold", "seed"]
     return LaneResults(
         targets=_joined(targets, _TARGET_TYPES).sort_values([*keys, "symbol", "row"], kind="stable", ignore_index=True),
@@ -269,8 +274,7 @@ def fit_final(
     """Train the final policy: the mean of the models of all seeds and inner folds of fold -1.
 
     Its gate judges the development span: each inner fold is decided by the mean, over the seeds, of the models that
-    have not seen it. Where the settings have alternatives, those of the largest validated return are taken for all
-    seeds.
+    have not seen it. Where the settings have alternatives, `outsample.agents.choice.choose` takes one for all seeds.
 
     Args:
         params: every field of the agent's config block, those of the selected trial.
@@ -282,13 +286,12 @@ def fit_final(
         raise TrainingError(f"The final policy needs at least one seed, not {seeds}.")
     studio = Studio.open(agent, panel, folds, scalers, rules)
     checked = check_lanes(studio, [Lane(0, _FINAL_FOLD, seed, params) for seed in range(seeds)])
-    fits: dict[str, Fit] = {}
-    for group in _grouped(studio, checked):
-        fits |= _train(studio, group, watch)
-    by_variant = [[fits[name_of(lane, variant)] for lane, _ in checked] for variant in range(len(checked[0][1]))]
-    rows = studio.folds[_FINAL_FOLD]
+    fits, _ = _attempt(studio, checked, watch, final=True)
+    rows, tried = studio.folds[_FINAL_FOLD], len(checked[0][1])
+    found = [[fits.get(name_of(lane, variant)) for lane, _ in checked] for variant in range(tried)]
+    by_variant = [whole for of in found if len(whole := [fit for fit in of if fit]) == seeds]
     decided = np.stack([studio.decide(rows, *seeds_of) for seeds_of in by_variant], axis=-1)
-    taken, bound = studio.choose(rows, [decided], gate)[0]
+    taken, bound = studio.choose(rows, [(decided, tried)], gate)[0]
     chosen = by_variant[taken]
     program, jobs = chosen[0].program, chosen[0].jobs
     actors = [fit.trained.actor for fit in chosen]
@@ -305,7 +308,7 @@ def fit_final(
         actor=jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *actors),
         center=np.tile(np.asarray(jobs.center), (seeds, 1)),
         scale=np.tile(np.asarray(jobs.scale), (seeds, 1)),
-        gate_level=level_of(gate, len(by_variant)).level,
+        gate_level=level_of(gate, tried).level,
         gate_bound=bound,
         gate_open=bound > 0,
         curves=pd.concat(

@@ -158,11 +158,17 @@ class Studio:
 
         return validate
 
-    def choose(self, rows: FoldRows, targets: Sequence[NDArray[np.int8]], gate: Gate) -> list[Choice]:
-        """What is taken of the variants of each lane of one fold, targets [N, V], and its gate."""
-        returns = validated_returns(np.concatenate(targets, axis=1), list(rows.validate), self.panel, self.rules)
-        edges = np.cumsum([variants.shape[1] for variants in targets])[:-1]
-        return [choose(of_lane, gate) for of_lane in np.split(returns, edges, axis=1)]
+    def choose(self, rows: FoldRows, lanes: Sequence[tuple[NDArray[np.int8], int]], gate: Gate) -> list[Choice]:
+        """What is taken of the variants of each lane of one fold, and its gate.
+
+        Args:
+            lanes: of each lane, the targets [N, V] of those variants that did not break down, and how many were tried.
+        """
+        targets = np.concatenate([of_lane for of_lane, _ in lanes], axis=1)
+        returns = validated_returns(targets, list(rows.validate), self.panel, self.rules)
+        edges = np.cumsum([of_lane.shape[1] for of_lane, _ in lanes])[:-1]
+        apart = np.split(returns, edges, axis=1)
+        return [choose(of_lane, gate, tried) for of_lane, (_, tried) in zip(apart, lanes, strict=True)]
 
 
 def name_of(lane: Lane, variant: int = 0) -> str:
@@ -186,8 +192,9 @@ def check_lanes(studio: Studio, lanes: Sequence[Lane]) -> list[Checked]:
         tried = variants(checked_settings(studio.module.SETTINGS, lane.params, name_of(lane)))
         rows = studio.rows_of(lane.fold, name_of(lane))
         rows.owners(len(studio.panel.dates))
-        for number, settings in enumerate(tried):
-            checked_settings(studio.module.SETTINGS, settings | {"alternatives": []}, name_of(lane, number))
+        for number, given in enumerate(tried):
+            settings = checked_settings(studio.module.SETTINGS, given | {"alternatives": []}, name_of(lane, number))
+            tried[number] = {name: value for name, value in settings.items() if name != "alternatives"}
             check_span(rows, settings["segment"])
             segments = studio.segments(settings["segment"])
             check_batch(settings, segments, name_of(lane, number))

@@ -10,7 +10,7 @@ from outsample.config.block import Block, key, refusal
 
 Torso = Literal["linear", "tanh", "relu", "gru"]
 
-Changes = dict[str, bool | int | float | str]
+Changes = dict[str, Any]  # values are judged with the other settings, by check_alternatives
 
 
 def _alternatives(*default: Changes) -> Any:
@@ -137,7 +137,7 @@ class Direct(Learner):
     )
     layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     alternatives: list[Changes] = _alternatives(
-        {"torso": "linear"},
+        {"torso": "linear", "dropout": 0.0},
         {"torso": "relu", "units": 64, "layers": 2, "weight_decay": 3.0},
     )
     updates: int = key(200, "Gradient steps, each over every training bar; the most where patience is set.", "1", ge=1)

@@ -90,8 +90,8 @@ TABLES: dict[str, TableSchema] = {
         frozenset({"gate_bound"}),
     ),
     # Learning curves: mean net reward per bar (log return, of the policy that acts in training; of DQN's greedy one),
-    # entropy (nats; 0 of a greedy policy) and loss of each update; a run that stopped early has no later ones, a lane
-    # that broke down none.
+    # entropy (nats; 0 of a greedy policy) and loss of each update, of the network that was taken; a run that stopped
+    # early has no later ones, a lane that broke down none.
     "curves": TableSchema(
         {"agent": "string"}
         | _LANE

@@ -78,7 +78,8 @@ def _policy(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"({policy['seeds']} seeds), targets "
         f"{', '.join(f'{action:g}' for action in policy['actions'])} of the sleeve's equity.",
         f"It sees {len(policy['features'])} features of the bar that has just closed, {_own(policy['inputs'])}.",
-        f"Its gate is {gate} (bound {policy['gate']['bound']:.3g} per bar).",
+        f"Its gate is {gate} (the {policy['gate']['level']:.1%} quantile of its validated mean return is "
+        f"{policy['gate']['bound']:.3g} per bar; networks tried: {', '.join(policy['networks'])}).",
         f"The features warm up in {documents['feature_spec']['warm_up']} bars; checkpoints.json holds their state.",
     ]
 

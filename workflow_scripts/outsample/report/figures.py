@@ -243,11 +243,12 @@ def learning_curves(tables: Tables) -> Fragment:
         figure.update_yaxes(title_text=title, row=row, col=1)
     figure.update_xaxes(title_text="update", row=2, col=1)
     runs_a_seed = len(rows.drop_duplicates(["fold", "inner"]))
-    stopped = rows.groupby(["seed", "fold", "inner"]).size().nunique() > 1
+    uneven = rows.groupby(["seed", "fold", "inner"]).size().nunique() > 1
+    why = "that stopped early" if tables.selection["params"].get("patience") else "of a network with fewer updates"
     caption = (
         f"Learning curves of the chosen trial {name}: thin lines are its {runs_a_seed} training "
         "runs of each seed (folds and inner folds), thick lines the median run. In sample: what is learnt here need "
-        "not carry over." + " A run that stopped early ends there, and the median goes on without it." * stopped
+        "not carry over." + f" A run {why} ends there, and the median goes on without it." * uneven
     )
     return show(figure, "curves", caption, caption, 440)
 

@@ -80,6 +80,9 @@ def _source(source: dict[str, Any]) -> str:
     return f"{source['kind']}, {source['path']}"
 
 
+_LEAD = "the first is left only where another leads by more than a standard error of their validated returns"
+
+
 def _setting(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -264,8 +267,7 @@ def chosen(tables: Tables) -> Fragment:
     pairs: dict[str, Content] = {
         "Arm": f"{selection['arm']}, an automatic choice over {len(selection['ranking'])} trials",
         "Chosen": f"{selection['agent']}, trial {selection['trial']}, score {number(selection['score']).text}",
-        "Network": network
-        + (f"; tried were {', '.join(tried)}, the validated returns decided" if len(tried) > 1 else ""),
+        "Network": network + (f"; {', '.join(tried)} were tried, and {_LEAD}" if len(tried) > 1 else ""),
         "Gate": (
             f"{outcome}; the {percent(gate['level'], 1).text} quantile of its validated mean return per bar is "
             f"{general(gate['bound']).text}, and the gate opens above 0"
@@ -273,7 +275,10 @@ def chosen(tables: Tables) -> Fragment:
     }
     rows: list[list[Content]] = [[name, _setting(value)] for name, value in sorted(selection["params"].items())]
     body = table("parameters", ["parameter", "value"], rows)
-    return join(facts("chosen", pairs), details(f"All {len(rows)} parameters of trial {selection['trial']}", body))
+    return join(
+        facts("chosen", pairs),
+        details(f"All {len(rows)} parameters of the first network of trial {selection['trial']}", body),
+    )
 
 
 def arms(tables: Tables) -> Fragment:
