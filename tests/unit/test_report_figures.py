@@ -124,8 +124,8 @@ def test_curve_of_a_run_that_stopped_early_ends_there(report):
     kept = stopped.curves[(stopped.curves["trial"] == 1) & (stopped.curves["seed"] == 0)]
     np.testing.assert_allclose(values(medians[0]["y"]), kept.groupby("update")["reward"].median().to_numpy())
     assert "of a network with fewer updates ends there" in fragment
-    patient = {**report.selection, "params": {**report.selection["params"], "patience": 5}}
-    assert "stopped early" in figures.learning_curves(type(report)(**(vars(stopped) | {"selection": patient})))
+    patient = tuple({**s, "params": {**s["params"], "patience": 5}} for s in report.selections)
+    assert "stopped early" in figures.learning_curves(type(report)(**(vars(stopped) | {"selections": patient})))
     assert "ends there" not in figures.learning_curves(report)
 
 
