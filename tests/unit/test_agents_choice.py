@@ -56,6 +56,7 @@ def _of(results, trial):
     return targets, curves
 
 
+@pytest.mark.slow
 def test_the_better_settings_decide_whatever_their_order_and_at_a_part_of_the_level(shard):
     bounds = shard.lanes.set_index("trial")["gate_bound"]
     better = int(bounds[0] < bounds[1])  # of two so different settings the bounds are in the order of the means
@@ -67,6 +68,7 @@ def test_the_better_settings_decide_whatever_their_order_and_at_a_part_of_the_le
     assert set(shard.lanes["network"]) == {"linear"}
 
 
+@pytest.mark.slow
 def test_the_final_policy_takes_one_network_for_all_seeds():
     small = {"torso": "tanh", "units": 3}
     final = {

@@ -73,6 +73,7 @@ def _score(name, log_return, valid):
     return 100 * kept.mean() if name == "return" else kept.mean() / np.sqrt(kept.var() + 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actions", [SHORT, LONG])
 @pytest.mark.parametrize("name", ["return", "sharpe"])
 @pytest.mark.parametrize("seed", range(2))
