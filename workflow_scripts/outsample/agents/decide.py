@@ -26,9 +26,7 @@ def decide_rows(
 
     Rows of inner fold i are decided by the mean of the models of inner fold i over the seeds; rows owned by I, by the
     mean of all models. The mean is that of the centred logits (see `centred`).
-    A policy that reads its account is told what its own decisions have made of it.
-
-    A memory is 0 at every reset as well.
+    A policy that reads its account is told what its own decisions have made of it. A memory is 0 at resets.
 
     Args:
         market: bars and raw features of all rows.

@@ -23,6 +23,12 @@ def _alternatives(*default: Changes) -> Any:
     )
 
 
+def _units(default: int) -> Any:
+    return key(
+        default, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
+    )
+
+
 class Learner(Block):
     """The settings that all agents have in common: the network, what is tried beside it, and what is off by default."""
 
@@ -34,8 +40,8 @@ class Learner(Block):
     optional: ClassVar[frozenset[str]] = frozenset({"dropout", "gradient_norm"})
 
     torso: Torso
-    units: int
-    layers: int
+    units: int = _units(8)
+    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     alternatives: list[Changes] = _alternatives()
     account_inputs: bool = key(
         False, "Whether the policy sees its unrealised result and its holding time beside its position.", "-"
@@ -104,10 +110,6 @@ class Ppo(ActorCritic):
     }
 
     torso: Torso = key("linear", "Policy and value network.", "-")
-    units: int = key(
-        8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
-    )
-    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     alternatives: list[Changes] = _alternatives(
         {"torso": "tanh", "units": 8},
         {"torso": "relu", "units": 64, "layers": 2, "updates": 40},
@@ -132,10 +134,7 @@ class Direct(Learner):
     structural: ClassVar[frozenset[str]] = Learner.structural | {*("updates", "segment", "objective")}
 
     torso: Torso = key("tanh", "Policy network.", "-")
-    units: int = key(
-        4, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
-    )
-    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
+    units: int = _units(4)
     alternatives: list[Changes] = _alternatives(
         {"torso": "linear", "dropout": 0.0},
         {"torso": "relu", "units": 64, "layers": 2, "weight_decay": 3.0},
@@ -157,10 +156,6 @@ class A2c(ActorCritic):
     structural: ClassVar[frozenset[str]] = ActorCritic.structural | {*("updates", "passes", "segment")}
 
     torso: Torso = key("linear", "Policy and value network.", "-")
-    units: int = key(
-        8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
-    )
-    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     alternatives: list[Changes] = _alternatives(
         {"torso": "tanh", "units": 8},
         {"torso": "relu", "units": 64, "layers": 2, "updates": 100},
@@ -185,10 +180,6 @@ class Dqn(Learner):
     }
 
     torso: Torso = key("linear", "Network of the action values.", "-")
-    units: int = key(
-        8, "Hidden units of a layer, or of the memory of a gru, where torso is not linear.", "1", ge=1, le=1024
-    )
-    layers: int = key(1, "Hidden layers where torso is not linear; a gru has one.", "1", ge=1, le=8)
     alternatives: list[Changes] = _alternatives(
         {"torso": "tanh", "units": 8},
         {"torso": "relu", "units": 64, "layers": 2, "updates": 40, "weight_decay": 3.0},

@@ -86,14 +86,14 @@ def account(
     sleeve_equity = starting_equity / len(panel.symbols)
     for fold in sorted(targets["fold"].unique()):
         of_fold = targets[targets["fold"] == fold]
-        lanes = of_fold[_LANE].drop_duplicates().sort_values(_LANE, ignore_index=True)
-        spans = list(_replay(of_fold, lanes, panel, rules, sleeve_equity))
+        keys = of_fold[_LANE].drop_duplicates().sort_values(_LANE, ignore_index=True)
+        spans = list(_replay(of_fold, keys, panel, rules, sleeve_equity))
         portfolio = portfolio_equity(_sleeves(spans, panel.symbols, sleeve_equity))
         parts.append(
             Accounts(
-                pd.concat([_matrix_rows(span, lanes, agent) for span in spans], ignore_index=True),
-                _portfolio_rows(portfolio, lanes, agent),
-                _score_rows(portfolio, spans, lanes, agent, periods_per_year, risk_free_rate),
+                pd.concat([_matrix_rows(span, keys, agent) for span in spans], ignore_index=True),
+                _portfolio_rows(portfolio, keys, agent),
+                _score_rows(portfolio, spans, keys, agent, periods_per_year, risk_free_rate),
             )
         )
     matrix, portfolios, scores = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
