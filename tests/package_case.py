@@ -14,7 +14,9 @@ import pandas as pd
 from outsample.agents.export import policy_document, to_onnx
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.policy import FinalPolicy
-from outsample.config.models import Data, Evaluation, FeatureSet, Market, Vault
+from outsample.config.data import Data
+from outsample.config.features import FeatureSet
+from outsample.config.models import Evaluation, Market, Vault
 from outsample.data.validate import validate_bars
 from outsample.evaluation.evaluate import EvaluationResult, evaluate
 from outsample.features.build import build_features

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from outsample.agents.onnx import OnnxPolicy, decide
-from outsample.config.models import FeatureSet
+from outsample.config.features import FeatureSet
 from outsample.features.audit import audit_decisions, choose_cuts
 from outsample.features.build import build_features
 from outsample.io import read_json, read_table, write_table

@@ -1,6 +1,7 @@
 """Replace the future of the bars and see that features, scalers and folds stay as they are: audit (Parquet)."""
 
-from outsample.config.models import FeatureSet, Folds, Vault
+from outsample.config.features import FeatureSet
+from outsample.config.models import Folds, Vault
 from outsample.folds.audit import Written, audit_experiment
 from outsample.io import read_table, write_table
 from outsample.io.script import run_script

@@ -1,6 +1,6 @@
 """Build the feature table: validated bars (Parquet) -> features (Parquet) and their specification (JSON)."""
 
-from outsample.config.models import FeatureSet
+from outsample.config.features import FeatureSet
 from outsample.features.build import build_features
 from outsample.io import read_table, write_json, write_table
 from outsample.io.script import run_script

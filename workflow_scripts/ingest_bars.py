@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from outsample.config.models import Data
+from outsample.config.data import Data
 from outsample.data.sources import read_bars
 from outsample.io import write_json, write_table
 from outsample.io.script import run_script

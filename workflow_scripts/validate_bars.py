@@ -1,6 +1,7 @@
 """Check the bars and adjust their prices: bars (Parquet) -> validated bars (Parquet) and their quality (JSON)."""
 
-from outsample.config.models import Data, Market
+from outsample.config.data import Data
+from outsample.config.models import Market
 from outsample.data.validate import validate_bars
 from outsample.io import read_table, write_json, write_table
 from outsample.io.script import run_script

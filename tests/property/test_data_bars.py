@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outsample.config.models import CsvSource, Data, Market, SimulatedSource
+from outsample.config.data import CsvSource, Data, SimulatedSource
+from outsample.config.models import Market
 from outsample.data.csv_source import REQUIRED, parse_csv
 from outsample.data.simulated_source import simulate_bars
 from outsample.data.validate import validate_bars

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outsample.config.models import FeatureSet
+from outsample.config.features import FeatureSet
 from outsample.features.registry import Feature, requested_features
 
 FEATURES = requested_features(FeatureSet(return_horizons=[1, 5, 60], volatility=[2, 20]))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outsample.config.models import FeatureSet
+from outsample.config.features import FeatureSet
 from outsample.errors import DataError
 from outsample.features.registry import requested_features
 from outsample.features.streaming import FeatureStream

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from outsample.config.models import Market, SimulatedSource
+from outsample.config.data import SimulatedSource
+from outsample.config.models import Market
 from outsample.data.oracle import best_hysteresis, oracle_targets
 from outsample.market.accounting import MarketRules, simulate
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.models import FeatureSet, Folds, Vault
+from outsample.config.features import FeatureSet
+from outsample.config.models import Folds, Vault
 from outsample.errors import AuditError
 from outsample.features.audit import audit_decisions, audit_leakage, choose_cuts, replace_future
 from outsample.features.build import build_features
@@ -197,7 +198,9 @@ def test_decisions_that_know_the_future_are_named(bars: pd.DataFrame, cuts: list
 
 
 def test_table_that_is_not_the_audited_one_is_refused(repository):
-    from outsample.config.models import Data, FeatureSet, Folds, Market, SimulatedSource, Vault
+    from outsample.config.data import Data, SimulatedSource
+    from outsample.config.features import FeatureSet
+    from outsample.config.models import Folds, Market, Vault
     from outsample.data.sources import read_bars
     from outsample.data.validate import validate_bars
     from outsample.features.build import build_features

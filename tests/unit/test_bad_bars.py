@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from outsample.config.models import CsvSource, Data, Market
+from outsample.config.data import CsvSource, Data
+from outsample.config.models import Market
 from outsample.data.sources import read_bars
 from outsample.data.validate import validate_bars
 from outsample.errors import ConfigError, DataError, OutsampleError

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from outsample.config.models import SimulatedSource
+from outsample.config.data import SimulatedSource
 from outsample.data.oracle import bayes_filter, best_hysteresis, hysteresis_targets, oracle_targets
 from outsample.data.simulated_source import simulate_bars, simulate_states
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.models import SimulatedSource
+from outsample.config.data import SimulatedSource
 from outsample.data.simulated_source import simulate_bars, simulate_states
 from outsample.errors import DataError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.models import CsvSource, Data, SimulatedSource
+from outsample.config.data import CsvSource, Data, SimulatedSource
 from outsample.data.csv_source import parse_csv
 from outsample.data.sources import SOURCES, open_source, read_bars
 from outsample.io.files import read_json, read_table, sha256_file, write_json, write_table

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.models import CsvSource, Data, Market, SimulatedSource
+from outsample.config.data import CsvSource, Data, SimulatedSource
+from outsample.config.models import Market
 from outsample.data.checks import CHECKS
 from outsample.data.sources import read_bars
 from outsample.data.validate import validate_bars

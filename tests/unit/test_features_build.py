@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.models import FeatureSet
+from outsample.config.features import FeatureSet
 from outsample.errors import DataError
 from outsample.features.build import build_features, symbol_rows, without_warm_up
 from outsample.features.registry import INDICATORS, requested_features

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outsample.config.models import FeatureSet
+from outsample.config.features import FeatureSet
 from outsample.errors import DataError, SchemaError
 from outsample.features.registry import INDICATORS, requested_features
 from outsample.features.streaming import FeatureStream

@@ -13,65 +13,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from outsample.config.agents import A2c, Agents, Direct, Dqn, Ppo
 from outsample.config.block import Block, key, refusal
+from outsample.config.data import Data
+from outsample.config.features import FeatureSet
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=^-]*$")]
-Lag = Annotated[int, Field(ge=0)]
 Horizon = Annotated[int, Field(ge=1)]
-Window = Annotated[int, Field(ge=2)]
 _MAX_SEED = 2**32 - 1
-
-
-class CsvSource(Block):
-    """Bars from one CSV file a symbol."""
-
-    kind: Literal["csv"] = key("csv", "Kind of source.", "-")
-    path: str = key(
-        "data/market/{symbol}.csv",
-        "File of one symbol, relative to the repository; {symbol} stands for the symbol's name.",
-        "-",
-    )
-
-
-class SimulatedSource(Block):
-    """Bars from a market of known truth: a two-state drift, or a random walk where `drift` is 0.
-
-    The hidden state stays the same with probability `persistence` from one bar to the next; the close-to-close log
-    return is +-`drift` by the state, plus Gaussian noise of standard deviation `volatility`.
-    """
-
-    kind: Literal["simulated"] = key("simulated", "Kind of source.", "-")
-    bars: int = key(2500, "Bars of each symbol.", "bars", ge=10, le=10_000_000)
-    drift: float = key(0.004, "Size of the drift of either state; 0 is a random walk.", "log return per bar", ge=0)
-    volatility: float = key(0.01, "Standard deviation of the noise.", "log return per bar", gt=0)
-    persistence: float = key(0.95, "Probability that the state stays.", "1", ge=0, le=1)
-    seed: int = key(0, "Seed of the draw; each symbol draws its own stream from it.", "-", ge=0, le=_MAX_SEED)
-
-
-class Data(Block):
-    """Which bars are used."""
-
-    source: Annotated[CsvSource | SimulatedSource, Field(discriminator="kind")] = Field(
-        CsvSource(), description="Where the bars come from.", json_schema_extra={"unit": "-"}
-    )
-    symbols: list[Name] = key(
-        ["AAPL", "AMZN", "GOOG", "NVDA"], "Symbols, each traded in a sleeve of its own.", "-", min_length=1
-    )
-    start: datetime.date | None = key(None, "First date that is used; null is the first bar.", "date")
-    end: datetime.date | None = key(None, "Last date that is used; null is the last bar.", "date")
-    calendar: str = key(
-        "auto",
-        "Trading calendar: auto infers it from the dates, or a name of exchange-calendars such as XNYS, or 24/7.",
-        "-",
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Data:
-        twice = [s for s in self.symbols if self.symbols.count(s) > 1]
-        if twice:
-            raise refusal("symbols", f"names {twice[0]} twice")
-        if self.start and self.end and self.start > self.end:
-            raise refusal("start", f"{self.start} is after data.end {self.end}")
-        return self
 
 
 class Market(Block):
@@ -95,36 +41,6 @@ class Market(Block):
     )
     whole_shares: bool = key(False, "Positions are whole shares.", "-")
     starting_equity: float = key(1_000_000.0, "Equity of all sleeves together at the start.", "currency", gt=0)
-
-
-class FeatureSet(Block):
-    """Look-backs of the built-in features; an empty list or null leaves one out."""
-
-    return_lags: list[Lag] = key([0, 1, 2, 3, 4], "Lags of the one-bar log return.", "bars")
-    return_horizons: list[Horizon] = key([5, 10, 20, 60], "Horizons of the multi-bar log return.", "bars")
-    sma: list[Window] = key([10, 20, 50], "Windows of close over its simple moving average.", "bars")
-    ema: list[Window] = key([12, 26], "Spans of close over its exponential moving average.", "bars")
-    rsi: int | None = key(14, "Window of the relative strength index (Wilder).", "bars", ge=2)
-    macd: tuple[Horizon, Horizon, Horizon] | None = key(
-        (12, 26, 9), "Fast, slow and signal span of MACD, over close.", "bars"
-    )
-    bollinger: int | None = key(
-        20, "Window of the position within the Bollinger bands (2 standard deviations).", "bars", ge=2
-    )
-    atr: int | None = key(14, "Window of the average true range (Wilder), over close.", "bars", ge=2)
-    volatility: list[Window] = key([20], "Windows of the realised volatility of log returns.", "bars")
-    volume: int | None = key(20, "Window of the z-score of log volume.", "bars", ge=2)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> FeatureSet:
-        for name in ("return_lags", "return_horizons", "sma", "ema", "volatility"):
-            values = getattr(self, name)
-            twice = [v for v in values if values.count(v) > 1]
-            if twice:
-                raise refusal(name, f"names {twice[0]} twice")
-        if self.macd and self.macd[0] >= self.macd[1]:
-            raise refusal("macd", f"has the fast span {self.macd[0]}, which is not below the slow span {self.macd[1]}")
-        return self
 
 
 class Vault(Block):

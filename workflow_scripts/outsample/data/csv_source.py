@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from outsample.config.models import CsvSource
+from outsample.config.data import CsvSource
 from outsample.data.csv_text import (
     DATE_ADVICE,
     EMPTY,

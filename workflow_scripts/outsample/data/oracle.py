@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from outsample.config.models import SimulatedSource
+from outsample.config.data import SimulatedSource
 from outsample.data.simulated_source import simulate_bars
 
 Floats = NDArray[np.float64]

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from outsample.config.models import SimulatedSource
+from outsample.config.data import SimulatedSource
 from outsample.errors import DataError
 
 FIRST_DAY = "2000-01-03"

@@ -1,7 +1,7 @@
 """Sources of bars behind one small interface, and `read_bars`, which asks the source of an experiment for its symbols.
 
 A source hands over bars as they came: it refuses what it cannot read, and judges nothing else. Judging is the work of
-`outsample.data.validate`. A new kind of source is a settings block in `outsample.config.models`, a class with the
+`outsample.data.validate`. A new kind of source is a settings block in `outsample.config.data`, a class with the
 methods of `Source`, and a line in `SOURCES`.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from outsample.config.models import Data
+from outsample.config.data import Data
 from outsample.data.csv_source import CsvBars
 from outsample.data.dates import day_text
 from outsample.data.simulated_source import SimulatedBars

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from outsample.config.models import Data, Market
+from outsample.config.data import Data
+from outsample.config.models import Market
 from outsample.data.calendar import OBSERVED, Calendar, infer_calendar
 from outsample.data.checks import CHECKS, PRICES, Finding, SymbolBars
 from outsample.data.dates import day_text, first_days

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from outsample.config.models import FeatureSet
+from outsample.config.features import FeatureSet
 from outsample.errors import DataError
 from outsample.features.indicators import Array
 from outsample.features.registry import Feature, requested_features

@@ -1,6 +1,6 @@
 """The table of indicators: what each is called, what it needs, how long it warms up, and who proposed it.
 
-One row here, one key in `outsample.config.models.FeatureSet` and one row in
+One row here, one key in `outsample.config.features.FeatureSet` and one row in
 `outsample.features.streaming_indicators` add a feature. A row here holds the indicator as a function of whole arrays;
 the form that takes one bar at a time stands there under the same id, and is imported without pandas and Pydantic.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from outsample.config.models import FeatureSet
+from outsample.config.features import FeatureSet
 from outsample.features import indicators
 from outsample.features.indicators import Array
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from outsample.config.models import FeatureSet, Folds, Vault
+from outsample.config.features import FeatureSet
+from outsample.config.models import Folds, Vault
 from outsample.errors import AuditError
 from outsample.features.audit import audit_leakage, choose_cuts
 from outsample.features.build import build_features

@@ -1,0 +1,66 @@
+"""The block `data` of the configuration: which bars are used, and where they come from."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from outsample.config.block import Block, key, refusal
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=^-]*$")]
+_MAX_SEED = 2**32 - 1
+
+
+class CsvSource(Block):
+    """Bars from one CSV file a symbol."""
+
+    kind: Literal["csv"] = key("csv", "Kind of source.", "-")
+    path: str = key(
+        "data/market/{symbol}.csv",
+        "File of one symbol, relative to the repository; {symbol} stands for the symbol's name.",
+        "-",
+    )
+
+
+class SimulatedSource(Block):
+    """Bars from a market of known truth: a two-state drift, or a random walk where `drift` is 0.
+
+    The hidden state stays the same with probability `persistence` from one bar to the next; the close-to-close log
+    return is +-`drift` by the state, plus Gaussian noise of standard deviation `volatility`.
+    """
+
+    kind: Literal["simulated"] = key("simulated", "Kind of source.", "-")
+    bars: int = key(2500, "Bars of each symbol.", "bars", ge=10, le=10_000_000)
+    drift: float = key(0.004, "Size of the drift of either state; 0 is a random walk.", "log return per bar", ge=0)
+    volatility: float = key(0.01, "Standard deviation of the noise.", "log return per bar", gt=0)
+    persistence: float = key(0.95, "Probability that the state stays.", "1", ge=0, le=1)
+    seed: int = key(0, "Seed of the draw; each symbol draws its own stream from it.", "-", ge=0, le=_MAX_SEED)
+
+
+class Data(Block):
+    """Which bars are used."""
+
+    source: Annotated[CsvSource | SimulatedSource, Field(discriminator="kind")] = Field(
+        CsvSource(), description="Where the bars come from.", json_schema_extra={"unit": "-"}
+    )
+    symbols: list[Name] = key(
+        ["AAPL", "AMZN", "GOOG", "NVDA"], "Symbols, each traded in a sleeve of its own.", "-", min_length=1
+    )
+    start: datetime.date | None = key(None, "First date that is used; null is the first bar.", "date")
+    end: datetime.date | None = key(None, "Last date that is used; null is the last bar.", "date")
+    calendar: str = key(
+        "auto",
+        "Trading calendar: auto infers it from the dates, or a name of exchange-calendars such as XNYS, or 24/7.",
+        "-",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Data:
+        twice = [s for s in self.symbols if self.symbols.count(s) > 1]
+        if twice:
+            raise refusal("symbols", f"names {twice[0]} twice")
+        if self.start and self.end and self.start > self.end:
+            raise refusal("start", f"{self.start} is after data.end {self.end}")
+        return self
