@@ -1,15 +1,17 @@
 """Build the feature table: validated bars (Parquet) -> features (Parquet) and their specification (JSON)."""
 
 from outsample.config.features import FeatureSet
-from outsample.features.build import build_features
-from outsample.io import read_table, write_json, write_table
+from outsample.features.build import feature_spec, symbol_features
+from outsample.io import read_symbols, write_json, writing_table
 from outsample.io.script import run_script
 
 
 def main(validated, features, spec, *, settings):
-    frame, document = build_features(read_table(validated, "validated_bars"), FeatureSet(**settings["features"]))
-    write_table(frame, features, "features")
-    write_json(document, spec, "feature_spec")
+    wanted = FeatureSet(**settings["features"])
+    with writing_table(features, "features") as write:
+        for _, rows in read_symbols(validated, "validated_bars"):
+            write(symbol_features(rows, wanted))
+    write_json(feature_spec(wanted), spec, "feature_spec")
 
 
 if "snakemake" in globals():

@@ -1,17 +1,20 @@
-"""Read the bars of every symbol as they came: source -> bars (Parquet) and where they came from (JSON)."""
+"""Read the bars of every symbol as they came: files under data/ -> bars (Parquet) and their provenance (JSON)."""
 
 from pathlib import Path
 
 from outsample.config.data import Data
-from outsample.data.sources import read_bars
-from outsample.io import write_json, write_table
+from outsample.data.sources import manifest_of, read_symbols
+from outsample.io import write_json, writing_table
 from outsample.io.script import run_script
 
 
 def main(bars, manifest, *, data):
-    frame, document = read_bars(Data(**data["data"]), Path())
-    write_table(frame, bars, "bars")
-    write_json(document, manifest, "bars_manifest")
+    settings, entries = Data(**data["data"]), {}
+    with writing_table(bars, "bars") as write:
+        for frame, entry in read_symbols(settings, Path()):
+            write(frame)
+            entries[str(frame["symbol"].iloc[0])] = entry
+    write_json(manifest_of(settings, entries), manifest, "bars_manifest")
 
 
 if "snakemake" in globals():

@@ -2,16 +2,18 @@
 
 from outsample.config.data import Data
 from outsample.config.models import Market
-from outsample.data.validate import validate_bars
-from outsample.io import read_table, write_json, write_table
+from outsample.data.validate import Validation
+from outsample.io import read_symbols, write_json, writing_table
 from outsample.io.script import run_script
 
 
 def main(bars, validated, quality, *, settings):
-    data, market = Data(**settings["data"]), Market(**settings["market"])
-    frame, document = validate_bars(read_table(bars, "bars"), data, market)
-    write_table(frame, validated, "validated_bars")
-    write_json(document, quality, "quality")
+    dates = ((symbol, rows["date"]) for symbol, rows in read_symbols(bars, "bars", ["date"]))
+    validation = Validation(Data(**settings["data"]), Market(**settings["market"]), dates)
+    with writing_table(validated, "validated_bars") as write:
+        for symbol, rows in read_symbols(bars, "bars"):
+            write(validation.validate(symbol, rows))
+    write_json(validation.document(), quality, "quality")
 
 
 if "snakemake" in globals():

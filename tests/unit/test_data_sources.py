@@ -10,6 +10,7 @@ import pytest
 from outsample.config.data import CsvSource, Data, SimulatedSource
 from outsample.data.csv_source import parse_csv
 from outsample.data.sources import SOURCES, open_source, read_bars
+from outsample.hashing import sha256_frame
 from outsample.io.files import read_json, read_table, sha256_file, write_json, write_table
 
 SHIPPED = ("AAPL", "AMZN", "GOOG", "NVDA")
@@ -77,6 +78,7 @@ def test_unequal_spans_come_sorted_by_symbol_whatever_the_order_of_the_configura
         "first": "2024-01-02",
         "last": "2024-01-03",
         "sha256": hashlib.sha256((tmp_path / "A.csv").read_bytes()).hexdigest(),
+        "bars_sha256": sha256_frame(bars[bars["symbol"] == "A"].drop(columns="symbol")),
     }
 
 

@@ -1,12 +1,21 @@
 """Tables and documents: schema checked both ways, the same content the same bytes, nothing half-written."""
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from outsample.errors import SchemaError
 from outsample.hashing import canonical_json, sha256_frame
-from outsample.io import read_json, read_table, sha256_file, write_json, write_table
+from outsample.io import (
+    read_json,
+    read_symbols,
+    read_table,
+    sha256_file,
+    write_json,
+    write_table,
+    writing_table,
+)
 from outsample.io.files import replacing
 
 
@@ -145,3 +154,48 @@ def test_frame_hash_sees_values_names_and_order():
     assert sha256_frame(frame) != sha256_frame(frame.iloc[::-1])
     assert sha256_frame(frame) != sha256_frame(frame.rename(columns={"close": "open"}))
     assert sha256_frame(frame) != sha256_frame(frame.assign(close=[1.0, 2.0000001]))
+
+
+def _bars_of(symbol, days):
+    dates = pd.date_range("2024-01-01", periods=days).astype("datetime64[us]")
+    prices = {column: np.arange(1.0, days + 1) for column in ("open", "high", "low", "close", "volume", "adj_close")}
+    return pd.DataFrame({"symbol": symbol, "date": dates} | prices)
+
+
+def test_a_table_written_symbol_by_symbol_is_the_one_written_at_once_and_is_read_back_by_symbol(tmp_path):
+    parts = {"A": _bars_of("A", 3), "B": _bars_of("B", 2)}
+    with writing_table(tmp_path / "parts.parquet", "bars") as write:
+        for rows in parts.values():
+            write(rows.sample(frac=1.0, random_state=0))
+    write_table(pd.concat(parts.values()), tmp_path / "whole.parquet", "bars")
+    pd.testing.assert_frame_equal(
+        read_table(tmp_path / "parts.parquet", "bars"), read_table(tmp_path / "whole.parquet", "bars")
+    )
+    for path in ("parts.parquet", "whole.parquet"):  # symbols share the row group of the second
+        found = dict(read_symbols(tmp_path / path, "bars"))
+        assert list(found) == ["A", "B"]
+        for symbol, rows in found.items():
+            pd.testing.assert_frame_equal(rows, parts[symbol])
+    dates = dict(read_symbols(tmp_path / "parts.parquet", "bars", ["date"]))
+    assert list(dates["B"].columns) == ["symbol", "date"]
+
+
+def test_a_symbol_in_several_row_groups_is_read_as_one(tmp_path):
+    write_table(_bars_of("A", 4), tmp_path / "whole.parquet", "bars")
+    pq.write_table(pq.read_table(tmp_path / "whole.parquet"), tmp_path / "groups.parquet", row_group_size=3)
+    ((symbol, rows),) = read_symbols(tmp_path / "groups.parquet", "bars")
+    assert (symbol, len(rows)) == ("A", 4)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "words"), [(["B", "A"], "A follows B"), (["A", "A"], "A follows A"), ([], "has no rows")]
+)
+def test_symbols_out_of_order_twice_or_none_leave_no_file(tmp_path, symbols, words):
+    def write_all():
+        with writing_table(tmp_path / "x.parquet", "bars") as write:
+            for symbol in symbols:
+                write(_bars_of(symbol, 2))
+
+    with pytest.raises(SchemaError, match=words):
+        write_all()
+    assert list(tmp_path.iterdir()) == []

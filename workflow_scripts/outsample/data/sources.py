@@ -1,4 +1,4 @@
-"""Sources of bars behind one small interface, and `read_bars`, which asks the source of an experiment for its symbols.
+"""Sources of bars behind one small interface, and `read_symbols`, which asks the source of an experiment for them.
 
 A source hands over bars as they came: it refuses what it cannot read, and judges nothing else. Judging is the work of
 `outsample.data.validate`. A new kind of source is a settings block in `outsample.config.data`, a class with the
@@ -7,7 +7,7 @@ methods of `Source`, and a line in `SOURCES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from outsample.data.csv_source import CsvBars
 from outsample.data.dates import day_text
 from outsample.data.simulated_source import SimulatedBars
 from outsample.errors import DataError
-from outsample.hashing import sha256_frame
+from outsample.hashing import sha256_frame, sha256_of
 
 
 class Source(Protocol):
@@ -50,40 +50,50 @@ def open_source(data: Data, root: Path = Path()) -> Source:
     return SOURCES[data.source.kind](data.source, root)
 
 
-def read_bars(data: Data, root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read the bars of every symbol of an experiment as they came.
+def read_symbols(data: Data, root: Path) -> Iterator[tuple[pd.DataFrame, dict[str, Any]]]:
+    """Read the bars of each symbol of an experiment as they came, in the order of the symbols' names.
 
     Args:
         data: the block `data` of the configuration. Its `start`, `end` and `calendar` are not used here.
         root: folder to which the paths of the configuration are relative.
-    Returns: the table `bars` (sorted by symbol and date) and the document `bars_manifest`; a symbol without a file
-        has the sha256 of its bars instead of the file's.
+    Returns: rows of the table `bars`, sorted by date, and the symbol's entry in the document `bars_manifest`; a symbol
+        without a file has the sha256 of its bars instead of the file's.
     Raises: DataError where a symbol has no bars or its bars cannot be read.
     """
     source = open_source(data, root)
     _check_files(source, data)
-    frames: list[pd.DataFrame] = []
-    symbols: dict[str, dict[str, Any]] = {}
     for symbol in sorted(data.symbols):
         bars = source.read(symbol)
         file, sha256 = source.fingerprint(symbol)
-        symbols[symbol] = {
+        bars_sha256 = sha256_frame(bars)
+        entry = {
             "file": file,
             "rows": len(bars),
             "first": day_text(bars["date"].iloc[0]),
             "last": day_text(bars["date"].iloc[-1]),
-            "sha256": sha256 or sha256_frame(bars),
+            "sha256": sha256 or bars_sha256,
+            "bars_sha256": bars_sha256,
         }
         bars.insert(0, "symbol", symbol)
-        frames.append(bars)
-    table = pd.concat(frames, ignore_index=True)
-    manifest = {
+        yield bars, entry
+
+
+def manifest_of(data: Data, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The document `bars_manifest` from its entries, symbol -> what `read_symbols` gave beside its bars."""
+    source = open_source(data)
+    return {
         "source": source.describe(),
         "simulated": source.simulated,
-        "symbols": symbols,
-        "sha256": sha256_frame(table),
+        "symbols": entries,
+        "sha256": sha256_of({symbol: entry["bars_sha256"] for symbol, entry in entries.items()}),
     }
-    return table, manifest
+
+
+def read_bars(data: Data, root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """All symbols of `read_symbols` in one table, and the document `bars_manifest`."""
+    parts = list(read_symbols(data, root))
+    entries = {str(bars["symbol"].iloc[0]): entry for bars, entry in parts}
+    return pd.concat([bars for bars, _ in parts], ignore_index=True), manifest_of(data, entries)
 
 
 def _check_files(source: Source, data: Data) -> None:

@@ -5,6 +5,7 @@ It fails closed: the first error stops the stage, and nothing is repaired, fille
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,61 +22,92 @@ from outsample.errors import DataError
 _COLUMNS = ["symbol", "date", *PRICES, "volume", "factor"]
 
 
-def validate_bars(bars: pd.DataFrame, data: Data, market: Market) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Cut bars to the dates of the experiment, check them, and adjust their prices.
+class Validation:
+    """The validation of one experiment's bars, symbol by symbol: cut to its dates, checked, prices adjusted.
 
     Prices are multiplied by factor_t = adj_close_t / close_t where adj_close is known, else by 1; volume stays as it
     came.
-
-    Args:
-        bars: the table `bars`, as `outsample.data.sources.read_bars` gives it.
-        data: symbols, start, end and calendar. market: what a fill needs, see `outsample.data.checks.opens_real`.
-    Returns: the table `validated_bars` and the document `quality`, which lists every check of every symbol, with count
-        0 and an empty detail where nothing was found.
-    Raises: DataError at the first error, with the file, the date and what to do; ConfigError for an unknown calendar.
     """
-    source = open_source(data)
-    cut = {symbol: _cut(bars, symbol, data, source.where(symbol)) for symbol in sorted(data.symbols)}
-    calendar = infer_calendar(np.concatenate([frame["date"].to_numpy() for frame in cut.values()]), data.calendar)
-    checks = [entry for s, frame in cut.items() for entry in _check(s, frame, source.where(s), market, calendar)]
-    if calendar.name == OBSERVED:
-        detail = "the dates follow no calendar known here, so gaps are not looked for; data.calendar names one"
-        checks.append({"id": "calendar_known", "severity": "warning", "symbol": "all", "count": 1, "detail": detail})
-    quality = {
-        "simulated": source.simulated,
-        "calendar": {
-            "name": calendar.name,
-            "inferred": calendar.inferred,
-            "periods_per_year": calendar.periods_per_year,
-        },
-        "symbols": {
-            s: {"rows": len(f), "first": day_text(f["date"].iloc[0]), "last": day_text(f["date"].iloc[-1])}
-            for s, f in cut.items()
-        },
-        "checks": checks,
-        "adjustment": _adjustment(cut),
-    }
-    return pd.concat([_adjust(frame) for frame in cut.values()], ignore_index=True), quality
+
+    def __init__(self, data: Data, market: Market, dates: Iterable[tuple[str, pd.Series]]) -> None:
+        """
+        Args:
+            data: symbols, start, end and calendar. market: what a fill needs, see `outsample.data.checks.opens_real`.
+            dates: each symbol with the dates of its bars, from which the calendar is inferred.
+        Raises: DataError where a symbol has no bars within the dates; ConfigError for an unknown calendar.
+        """
+        self._data, self._market, self._source = data, market, open_source(data)
+        moments = np.array([], "datetime64[us]")
+        there = set()
+        for symbol, bars_dates in dates:
+            kept = _within(bars_dates, symbol, data, self._source.where(symbol))
+            moments = np.union1d(moments, bars_dates[kept].to_numpy())
+            there.add(symbol)
+        for symbol in sorted({*data.symbols} - there):
+            raise DataError(f"{self._source.where(symbol)}: no bars of {symbol} were read; run ingest_bars again.")
+        self._calendar = infer_calendar(moments, data.calendar)
+        self._symbols: dict[str, dict[str, Any]] = {}
+        self._checks: list[dict[str, Any]] = []
+        self._adjusted: dict[str, bool] = {}
+
+    def validate(self, symbol: str, bars: pd.DataFrame) -> pd.DataFrame:
+        """Rows of `validated_bars` from the rows of `bars` of one symbol.
+
+        Raises: DataError at the first error, with the file, the date and what to do.
+        """
+        where = self._source.where(symbol)
+        cut = bars[_within(bars["date"], symbol, self._data, where)].reset_index(drop=True)
+        self._checks += _check(symbol, cut, where, self._market, self._calendar)
+        first, last = (day_text(cut["date"].iloc[i]) for i in (0, -1))
+        self._symbols[symbol] = {"rows": len(cut), "first": first, "last": last}
+        self._adjusted[symbol] = bool(cut["adj_close"].notna().all())
+        return _adjust(cut)
+
+    def document(self) -> dict[str, Any]:
+        """The document `quality` of the symbols that were validated: every check of each, with count 0 and an empty
+        detail where nothing was found."""
+        checks = list(self._checks)
+        if self._calendar.name == OBSERVED:
+            detail = "the dates follow no calendar known here, so gaps are not looked for; data.calendar names one"
+            checks.append(
+                {"id": "calendar_known", "severity": "warning", "symbol": "all", "count": 1, "detail": detail}
+            )
+        return {
+            "simulated": self._source.simulated,
+            "calendar": {
+                "name": self._calendar.name,
+                "inferred": self._calendar.inferred,
+                "periods_per_year": self._calendar.periods_per_year,
+            },
+            "symbols": dict(self._symbols),
+            "checks": checks,
+            "adjustment": _adjustment(self._adjusted),
+        }
 
 
-def _cut(bars: pd.DataFrame, symbol: str, data: Data, where: str) -> pd.DataFrame:
-    """The bars of one symbol from data.start to the end of the day data.end."""
-    frame = bars[bars["symbol"] == symbol]
-    if frame.empty:
-        raise DataError(f"{where}: no bars of {symbol} were read; run ingest_bars again.")
-    keep = pd.Series(True, index=frame.index)
+def validate_bars(bars: pd.DataFrame, data: Data, market: Market) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """`Validation` of a whole table `bars`: the table `validated_bars` and the document `quality`."""
+    parts = {str(symbol): rows for symbol, rows in bars.groupby("symbol", sort=True) if symbol in data.symbols}
+    validation = Validation(data, market, ((symbol, rows["date"]) for symbol, rows in parts.items()))
+    validated = [validation.validate(symbol, rows) for symbol, rows in parts.items()]
+    return pd.concat(validated, ignore_index=True), validation.document()
+
+
+def _within(dates: pd.Series, symbol: str, data: Data, where: str) -> pd.Series:
+    """Which dates lie from data.start to the end of the day data.end."""
+    keep = pd.Series(True, index=dates.index)
     if data.start:
-        keep &= frame["date"] >= pd.Timestamp(data.start)
+        keep &= dates >= pd.Timestamp(data.start)
     if data.end:
-        keep &= frame["date"] < pd.Timestamp(data.end) + pd.Timedelta(days=1)
+        keep &= dates < pd.Timestamp(data.end) + pd.Timedelta(days=1)
     if not keep.any():
         asked = f"{data.start or 'the first bar'} .. {data.end or 'the last bar'}"
-        there = f"{day_text(frame['date'].min())} .. {day_text(frame['date'].max())}"
+        there = f"{day_text(dates.min())} .. {day_text(dates.max())}"
         raise DataError(
             f"{where}: no bars in data.start .. data.end = {asked}; {symbol} has bars in {there}: "
             f"move data.start or data.end, or take {symbol} out of data.symbols."
         )
-    return frame[keep].reset_index(drop=True)
+    return keep
 
 
 def _check(symbol: str, frame: pd.DataFrame, where: str, market: Market, calendar: Calendar) -> list[dict[str, Any]]:
@@ -105,9 +137,9 @@ def _adjust(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**adjusted, factor=factor)[_COLUMNS]
 
 
-def _adjustment(cut: dict[str, pd.DataFrame]) -> str:
-    adjusted = [s for s, f in cut.items() if f["adj_close"].notna().all()]
-    raw = [s for s in cut if s not in adjusted]
+def _adjustment(known: dict[str, bool]) -> str:
+    adjusted = [symbol for symbol, adjustable in known.items() if adjustable]
+    raw = [symbol for symbol in known if symbol not in adjusted]
     sentences = []
     if adjusted:
         sentences.append(

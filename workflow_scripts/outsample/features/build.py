@@ -39,38 +39,43 @@ def _check_finite(feature: Feature, values: Array, symbol: str, dates: np.ndarra
         )
 
 
-def build_features(validated_bars: pd.DataFrame, settings: FeatureSet) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Compute the features of every symbol; row t uses that symbol's bars up to and including t.
+def symbol_features(bars: pd.DataFrame, settings: FeatureSet) -> pd.DataFrame:
+    """Compute the features of one symbol; row t uses its bars up to and including t.
 
     Args:
-        validated_bars: table `validated_bars`: adjusted prices, sorted by symbol and date.
+        bars: rows of the table `validated_bars` of one symbol, by ascending date.
         settings: look-backs in bars.
-    Returns: table `features`, with NaN in the first `warm_up` rows of each symbol (of each feature its own warm-up),
-        and the document `feature_spec`.
-    Raises: DataError where a symbol is shorter than the longest warm-up, or a feature is not finite after its own.
+    Returns: rows of the table `features`, with NaN in the first rows of each feature, its warm-up.
+    Raises: DataError where the symbol is shorter than the longest warm-up, or a feature is not finite after its own.
     """
     features = requested_features(settings)
     warm_up = max(feature.warm_up for feature in features)
-    dates = validated_bars["date"].to_numpy()
-    columns = {name: validated_bars[name].to_numpy(np.float64) for name in BAR_COLUMNS}
-    table = np.empty((len(features), len(validated_bars)))
-    for symbol, rows in symbol_rows(validated_bars):
-        if rows.stop - rows.start <= warm_up:
-            raise DataError(
-                f"{symbol} has {rows.stop - rows.start} bars, and the warm-up of the features alone takes {warm_up}; "
-                "give more bars or shorter look-backs."
-            )
-        bars = {name: values[rows] for name, values in columns.items()}
-        for index, feature in enumerate(features):
-            with np.errstate(all="ignore"):  # what is not finite is an error below, with the date in it
-                values = feature.compute(bars)
-            _check_finite(feature, values, symbol, dates[rows])
-            table[index, rows] = values
-    frame = pd.concat(
-        [
-            validated_bars.reset_index(drop=True),
-            pd.DataFrame(dict(zip((f.name for f in features), table, strict=True))),
-        ],
-        axis=1,
-    )
-    return frame, {"features": [feature.document() for feature in features], "warm_up": warm_up}
+    symbol, dates = str(bars["symbol"].iloc[0]), bars["date"].to_numpy()
+    if len(bars) <= warm_up:
+        raise DataError(
+            f"{symbol} has {len(bars)} bars, and the warm-up of the features alone takes {warm_up}; "
+            "give more bars or shorter look-backs."
+        )
+    columns = {name: bars[name].to_numpy(np.float64) for name in BAR_COLUMNS}
+    table = {}
+    for feature in features:
+        with np.errstate(all="ignore"):  # what is not finite is an error below, with the date in it
+            values = feature.compute(columns)
+        _check_finite(feature, values, symbol, dates)
+        table[feature.name] = values
+    return pd.concat([bars.reset_index(drop=True), pd.DataFrame(table)], axis=1)
+
+
+def feature_spec(settings: FeatureSet) -> dict[str, Any]:
+    """The document `feature_spec`: the features in the order of the policy's inputs, and the longest warm-up."""
+    features = requested_features(settings)
+    return {
+        "features": [feature.document() for feature in features],
+        "warm_up": max(feature.warm_up for feature in features),
+    }
+
+
+def build_features(validated_bars: pd.DataFrame, settings: FeatureSet) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """`symbol_features` of every symbol of the table `validated_bars`, and the document `feature_spec`."""
+    parts = [symbol_features(validated_bars.iloc[rows], settings) for _, rows in symbol_rows(validated_bars)]
+    return pd.concat(parts, ignore_index=True), feature_spec(settings)

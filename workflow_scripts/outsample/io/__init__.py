@@ -1,5 +1,23 @@
 """The edge of the library: files in and out, their schemas, the hash of the code that made them, and scripts."""
 
-from outsample.io.files import read_json, read_table, sha256_file, sha256_of, write_json, write_table
+from outsample.io.files import (
+    read_json,
+    read_symbols,
+    read_table,
+    sha256_file,
+    sha256_of,
+    write_json,
+    write_table,
+    writing_table,
+)
 
-__all__ = ["read_json", "read_table", "sha256_file", "sha256_of", "write_json", "write_table"]
+__all__ = [
+    "read_json",
+    "read_symbols",
+    "read_table",
+    "sha256_file",
+    "sha256_of",
+    "write_json",
+    "write_table",
+    "writing_table",
+]

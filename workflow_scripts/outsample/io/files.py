@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,23 @@ def _check_rows(frame: pd.DataFrame, schema: TableSchema, name: str, where: str 
         raise SchemaError(f"{where}: the table {name} holds the key {key} twice.")
 
 
+def _ordered(frame: pd.DataFrame, schema: TableSchema, name: str, where: str | Path) -> pd.DataFrame:
+    """The rows sorted by their keys, their columns in the order of the schema, all checked."""
+    _check_columns(list(frame.columns), schema, name, where)
+    extra = [c for c in frame.columns if c not in schema.columns]
+    frame = frame[[*schema.columns, *extra]].sort_values(list(schema.keys), kind="stable", ignore_index=True)
+    _check_rows(frame, schema, name, where)
+    return frame
+
+
+def _arrow_table(frame: pd.DataFrame, arrow: pa.Schema, name: str, where: str | Path) -> pa.Table:
+    try:
+        table = pa.Table.from_pandas(frame, arrow, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaError(f"{where}: the table {name} has a value of the wrong type: {error}") from error
+    return table.replace_schema_metadata({"outsample.schema": name})
+
+
 def write_table(frame: pd.DataFrame, path: str | Path, name: str, *, groups: str | None = None) -> None:
     """Write a table sorted by its keys as Parquet; the same rows always give the same bytes.
 
@@ -97,21 +114,96 @@ def write_table(frame: pd.DataFrame, path: str | Path, name: str, *, groups: str
     Raises: SchemaError where a column is missing, unexpected, empty, of the wrong type, or a key is not unique.
     """
     schema = TABLES[name]
-    _check_columns(list(frame.columns), schema, name, path)
-    extra = [c for c in frame.columns if c not in schema.columns]
-    frame = frame[[*schema.columns, *extra]].sort_values(list(schema.keys), kind="stable", ignore_index=True)
-    _check_rows(frame, schema, name, path)
-    try:
-        table = pa.Table.from_pandas(frame, _arrow_schema(schema, list(frame.columns)), preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise SchemaError(f"{path}: the table {name} has a value of the wrong type: {error}") from error
-    table = table.replace_schema_metadata({"outsample.schema": name})
+    frame = _ordered(frame, schema, name, path)
+    table = _arrow_table(frame, _arrow_schema(schema, list(frame.columns)), name, path)
     with replacing(path) as temporary, pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
         if groups is None:
             writer.write_table(table)
         else:
             for _, rows in frame.groupby(groups, sort=True).indices.items():
                 writer.write_table(table.slice(int(rows[0]), len(rows)))
+
+
+@contextmanager
+def writing_table(path: str | Path, name: str) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Write a table symbol by symbol, so that it need not fit into memory; the file is there when the block ends.
+
+    Args:
+        path: file to write.
+        name: name of the schema in `outsample.io.schemas.TABLES`; `symbol` is the first of its keys.
+    Returns: a function that takes the rows of one symbol, which get row groups of their own; symbols ascend.
+    Raises: SchemaError as `write_table`, and where a symbol does not come after the one before it, or none came.
+    """
+    schema, last = TABLES[name], ""
+    with replacing(path) as temporary, ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+
+        def write(rows: pd.DataFrame) -> None:
+            nonlocal writer, last
+            frame = _ordered(rows, schema, name, path)
+            first, end = (str(frame["symbol"].iloc[i]) for i in (0, -1))
+            if first != end or first <= last:
+                raise SchemaError(f"{path}: the table {name} is written symbol by symbol, but {end} follows {last}.")
+            arrow = _arrow_schema(schema, list(frame.columns))
+            table = _arrow_table(frame, arrow, name, path)
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(temporary, table.schema, compression="zstd"))
+            writer.write_table(table)
+            last = end
+
+        yield write
+        if writer is None:
+            raise SchemaError(f"{path}: the table {name} has no rows.")
+
+
+def read_symbols(
+    path: str | Path, name: str, columns: Sequence[str] | None = None
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each symbol in turn, only one symbol in memory.
+
+    Args:
+        path: file to read, sorted by symbol.
+        name: name of the schema in `outsample.io.schemas.TABLES`.
+        columns: columns to read beside `symbol`; None reads and checks all.
+    Raises: SchemaError as `read_table`.
+    """
+    schema = TABLES[name]
+    _check_types(path, name)
+    with pq.ParquetFile(path) as file:
+        held: list[pd.DataFrame] = []
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, None if columns is None else ["symbol", *columns])
+            for symbol, rows in table.to_pandas().groupby("symbol", sort=False):
+                if held and held[0]["symbol"].iloc[0] != symbol:
+                    yield _joined(held, schema, name, path)
+                    held = []
+                held.append(rows)
+        if held:
+            yield _joined(held, schema, name, path)
+
+
+def _joined(parts: list[pd.DataFrame], schema: TableSchema, name: str, where: str | Path) -> tuple[str, pd.DataFrame]:
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True)
+    if set(schema.columns) <= set(frame.columns):
+        _check_rows(frame, schema, name, where)
+    return str(frame["symbol"].iloc[0]), frame
+
+
+def _check_types(path: str | Path, name: str) -> None:
+    """Refuse a file that is no Parquet of this schema, by its footer alone."""
+    schema = TABLES[name]
+    try:
+        found = pq.read_schema(path)
+    except (pa.ArrowInvalid, FileNotFoundError) as error:
+        raise SchemaError(f"{path}: not readable as the table {name}: {error}") from error
+    _check_columns(found.names, schema, name, path)
+    expected = _arrow_schema(schema, found.names)
+    wrong = [c for c in found.names if found.field(c).type != expected.field(c).type]
+    if wrong:
+        raise SchemaError(
+            f"{path}: column {wrong[0]} is of type {found.field(wrong[0]).type}, not of "
+            f"{expected.field(wrong[0]).type}; delete the file and run its rule again."
+        )
 
 
 def read_table(path: str | Path, name: str, **filters: Any) -> pd.DataFrame:
@@ -124,19 +216,8 @@ def read_table(path: str | Path, name: str, **filters: Any) -> pd.DataFrame:
     Raises: SchemaError where the file is no Parquet or does not fit its schema.
     """
     schema = TABLES[name]
-    try:
-        found = pq.read_schema(path)
-        _check_columns(found.names, schema, name, path)
-        expected = _arrow_schema(schema, found.names)
-        wrong = [c for c in found.names if found.field(c).type != expected.field(c).type]
-        if wrong:
-            raise SchemaError(
-                f"{path}: column {wrong[0]} is of type {found.field(wrong[0]).type}, not of "
-                f"{expected.field(wrong[0]).type}; delete the file and run its rule again."
-            )
-        table = pq.read_table(path, filters=[(c, "=", v) for c, v in filters.items()] or None)
-    except (pa.ArrowInvalid, FileNotFoundError) as error:
-        raise SchemaError(f"{path}: not readable as the table {name}: {error}") from error
+    _check_types(path, name)
+    table = pq.read_table(path, filters=[(c, "=", v) for c, v in filters.items()] or None)
     frame = table.to_pandas()
     _check_rows(frame, schema, name, path)
     return frame
