@@ -33,10 +33,14 @@ from outsample.market.portfolio import Portfolio, portfolio_equity
 from outsample.market.trades import round_trips
 from outsample.selection.statistics import (
     deflated_sharpe_ratio,
+    effective_number_of_trials,
     hedge,
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
+    probability_of_backtest_overfitting,
 )
+
+CSCV_BLOCKS = 10  # of the probability of backtest overfitting; 252 ways to choose half of them
 
 Array = NDArray[np.float64]
 
@@ -365,9 +369,19 @@ def _level(targets: Array) -> float:
 
 
 def _sharpe_theory(vault: Array, trials: Array, tests: SkillTests) -> dict[str, float]:
-    """PSR and least track record of the vault, DSR of the best trial out of fold; NaN where undefined."""
+    """PSR and least track record of the vault; DSR, effective number and overfitting of the trials out of fold.
+
+    NaN where undefined.
+    """
     shown = dict.fromkeys(
-        ("probabilistic_sharpe_ratio", "minimum_track_record_bars", "deflated_sharpe_ratio"), float("nan")
+        (
+            "probabilistic_sharpe_ratio",
+            "minimum_track_record_bars",
+            "deflated_sharpe_ratio",
+            "effective_trials",
+            "probability_of_backtest_overfitting",
+        ),
+        float("nan"),
     )
     if vault.std() > NOISE_FLOOR:
         sharpe = float(vault.mean() / vault.std(ddof=1))
@@ -387,4 +401,8 @@ def _sharpe_theory(vault: Array, trials: Array, tests: SkillTests) -> dict[str, 
             tests.trials,
             float(sharpes.var(ddof=1)),
         )
+        shown["effective_trials"] = effective_number_of_trials(trials)
+        if len(trials) >= 2 * CSCV_BLOCKS:
+            found = probability_of_backtest_overfitting(trials, CSCV_BLOCKS)
+            shown["probability_of_backtest_overfitting"] = found.probability
     return shown

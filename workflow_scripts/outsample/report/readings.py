@@ -131,6 +131,17 @@ READINGS = {
         "Of the best trial out of fold, corrected for the number of trials. Too strict where trials are alike. "
         "Shown only.",
     ),
+    "effective_trials": Reading(
+        "Trials, were they independent",
+        "number",
+        "Trials that trade alike count as fewer (by their mean correlation out of fold). Shown only.",
+    ),
+    "probability_of_backtest_overfitting": Reading(
+        "Probability of backtest overfitting",
+        "hundredths",
+        "How often the best trial of one half of the blocks of bars is below the median on the other half (Bailey et al. "
+        "2017). About 50 % without skill, and also where a search has crowded its trials together. Shown only.",
+    ),
 }
 
 

@@ -15,12 +15,29 @@ from numpy.typing import NDArray
 BLOCK_GRID = (1, 2, 3, 5, 10, 15, 20, 30)
 
 
-@lru_cache(maxsize=8)
-def bootstrap_multiplicities(n_bars: int, block_length: float, resamples: int, seed: int) -> NDArray[np.float64]:
-    """How often each bar occurs in each resample of the stationary bootstrap, C [B, T]; each row sums to T.
+def bootstrap_indices(n_bars: int, block_length: float, resamples: int, seed: int) -> NDArray[np.int64]:
+    """The bars of each resample of the stationary bootstrap, in its order, [B, T].
 
     A resample starts at a random bar and goes on to the next one (after the last comes the first); before each bar
     it jumps to a new random bar with probability 1 / block_length.
+
+    Args and errors: as in `bootstrap_multiplicities`.
+    Reference: Politis and Romano (1994), The Stationary Bootstrap.
+    """
+    if n_bars < 1 or block_length < 1 or resamples < 1:
+        raise ValueError(f"bars {n_bars}, block length {block_length} and resamples {resamples} must be at least 1")
+    generator = np.random.Generator(np.random.PCG64(seed))
+    jumps = generator.random((resamples, n_bars)) < 1.0 / block_length
+    jumps[:, 0] = True
+    starts = generator.integers(0, n_bars, (resamples, n_bars))
+    bars = np.arange(n_bars)
+    last_jump = np.maximum.accumulate(np.where(jumps, bars, 0), axis=1)
+    return np.asarray((np.take_along_axis(starts, last_jump, axis=1) + bars - last_jump) % n_bars)
+
+
+@lru_cache(maxsize=8)
+def bootstrap_multiplicities(n_bars: int, block_length: float, resamples: int, seed: int) -> NDArray[np.float64]:
+    """How often each bar occurs in each resample of `bootstrap_indices`, C [B, T]; each row sums to T.
 
     Args:
         n_bars: T, at least 1.
@@ -33,15 +50,7 @@ def bootstrap_multiplicities(n_bars: int, block_length: float, resamples: int, s
     >>> bootstrap_multiplicities(4, 2, 3, 0).sum(axis=1).tolist()
     [4.0, 4.0, 4.0]
     """
-    if n_bars < 1 or block_length < 1 or resamples < 1:
-        raise ValueError(f"bars {n_bars}, block length {block_length} and resamples {resamples} must be at least 1")
-    generator = np.random.Generator(np.random.PCG64(seed))
-    jumps = generator.random((resamples, n_bars)) < 1.0 / block_length
-    jumps[:, 0] = True
-    starts = generator.integers(0, n_bars, (resamples, n_bars))
-    bars = np.arange(n_bars)
-    last_jump = np.maximum.accumulate(np.where(jumps, bars, 0), axis=1)
-    drawn = (np.take_along_axis(starts, last_jump, axis=1) + bars - last_jump) % n_bars
+    drawn = bootstrap_indices(n_bars, block_length, resamples, seed)
     drawn += np.arange(resamples)[:, None] * n_bars
     counts = np.bincount(drawn.ravel(), minlength=resamples * n_bars)
     multiplicities = counts.reshape(resamples, n_bars).astype(np.float64)

@@ -8,17 +8,19 @@ kurtosis is not excess (3 for a normal distribution).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import norm, trim_mean
 
 from outsample.selection.bootstrap import (
     autocovariance,
+    bootstrap_indices,
     bootstrap_multiplicities,
     politis_white_block_length,
 )
+from outsample.selection.overfitting import effective_number_of_trials, probability_of_backtest_overfitting
 
 VANISHING = 1e-6  # hedged standard deviation, as a share of the larger of the two series', below which it is noise
 CLIP = 1e-3  # 1,000 resamples do not know a p-value below this
@@ -245,16 +247,82 @@ def minimum_track_record_length(
     return 1.0 + _sharpe_variance(sharpe, skew, kurtosis) * float(norm.ppf(confidence) / (sharpe - benchmark)) ** 2
 
 
+def stationary_bootstrap_interval(
+    returns: Array,
+    statistic: Callable[[Array], float],
+    confidence: float = 0.95,
+    seed: int = 0,
+    resamples: int = 1000,
+    block_length: float | None = None,
+) -> tuple[float, float]:
+    """Percentile interval of any statistic of a series, by the stationary bootstrap.
+
+    Args:
+        returns: [T], in order of time.
+        statistic: of a series [T]; values that are not finite are left out.
+        confidence: share of the resamples within the interval, e.g. 0.95.
+        block_length: mean length of the blocks, in bars; None takes that of Politis and White (2004).
+    Returns: lower and upper end, in the unit of the statistic; NaN where it is finite on no resample.
+    Raises: ValueError where the confidence is not between 0 and 1.
+    Reference: Politis and Romano (1994), The Stationary Bootstrap.
+    >>> stationary_bootstrap_interval(np.array([0.25] * 20), np.mean)
+    (0.25, 0.25)
+    """
+    length = politis_white_block_length(returns) if block_length is None else block_length
+    drawn = bootstrap_indices(len(returns), length, resamples, seed)
+    return _percentiles(np.array([statistic(returns[rows]) for rows in drawn], dtype=np.float64), confidence)
+
+
+def iqm_interval(
+    scores: Array, confidence: float = 0.95, seed: int = 0, resamples: int = 1000
+) -> tuple[float, float, float]:
+    """Interquartile mean over seeds and folds, and its interval, which is about the seeds only.
+
+    The mean of the middle half of all scores; the seeds of each fold are drawn anew, so the interval says how much
+    other seeds would change it, and nothing about other bars.
+
+    Args:
+        scores: [S, K], S seeds of K folds, in any unit; no NaN.
+    Returns: the mean, the lower and the upper end.
+    Raises: ValueError where a score is not finite, or the confidence is not between 0 and 1.
+    Reference: Agarwal et al. (2021), Deep Reinforcement Learning at the Edge of the Statistical Precipice.
+    >>> iqm_interval(np.array([[0.0, 1.0], [2.0, 9.0]]))[0]
+    1.5
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if not np.isfinite(scores).all():
+        raise ValueError("scores hold a value that is not finite")
+    seeds, folds = scores.shape
+    generator = np.random.Generator(np.random.PCG64(seed))
+    drawn = np.take_along_axis(scores[None], generator.integers(0, seeds, (resamples, seeds, folds)), axis=1)
+    means = trim_mean(drawn.reshape(resamples, -1), 0.25, axis=1)
+    return float(trim_mean(scores.ravel(), 0.25)), *_percentiles(means, confidence)
+
+
+def _percentiles(values: Array, confidence: float) -> tuple[float, float]:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, and must be between 0 and 1")
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
+        return float("nan"), float("nan")
+    lower, upper = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(lower), float(upper)
+
+
 __all__ = [
     "alpha_p_value",
     "deflated_sharpe_ratio",
+    "effective_number_of_trials",
     "expected_max_sharpe",
     "hedge",
+    "iqm_interval",
     "mean_p_value",
     "minimum_track_record_length",
     "politis_white_block_length",
     "probabilistic_sharpe_ratio",
+    "probability_of_backtest_overfitting",
     "smallest_detectable_sharpe",
+    "stationary_bootstrap_interval",
     "stouffer",
     "superior_predictive_ability",
 ]
