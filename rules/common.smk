@@ -3,7 +3,9 @@
 import os
 import sys
 from pathlib import Path
+from typing import get_args
 
+from outsample.config.models import Arm
 from outsample.config.layers import block, document, experiments, load
 from outsample.errors import OutsampleError
 from outsample.io.code import code_hash
@@ -13,7 +15,7 @@ from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 ROOT = Path(workflow.basedir)
-ARMS = ["sharpe_only", "multi_metric"]
+ARMS = get_args(Arm)
 
 
 def load_experiments():

@@ -19,6 +19,7 @@ CODE_SHOWN = {
     "run_trials": True,
     "account_trials": False,
     "select_strategy": False,
+    "compare_approaches": False,
     "train_final": True,
     "audit_decisions": False,
     "evaluate": False,
@@ -50,6 +51,7 @@ rule build_report:
             "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
         ),
         selections=expand("results/{{experiment}}/selection/{arm}.json", arm=ARMS),
+        comparison="results/{experiment}/approach_comparison.parquet",
         policy="results/{experiment}/policy/policy.json",
         policy_manifest="results/{experiment}/policy/orbax.manifest.json",
         returns="results/{experiment}/evaluation/returns.parquet",

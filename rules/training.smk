@@ -128,7 +128,7 @@ rule select_strategy:
         # Another arm's weights must not rerun this one.
         weights=lambda wildcards: (
             settings_of(wildcards).selection.multi_metric.model_dump()
-            if wildcards.arm == "multi_metric"
+            if wildcards.arm.startswith("multi_metric")
             else {}
         ),
         code=code_of("select_strategy"),
@@ -136,6 +136,40 @@ rule select_strategy:
         "Choosing a strategy of {wildcards.experiment} by {wildcards.arm}"
     script:
         "../workflow_scripts/select_strategy.py"
+
+
+rule compare_approaches:
+    input:
+        suggestions=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/suggestions.json"
+        ),
+        scores=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
+        ),
+        portfolios=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/portfolios.parquet"
+        ),
+        quality="results/{experiment}/quality.json",
+    output:
+        table="results/{experiment}/approach_comparison.parquet",
+        csv="results/{experiment}/approach_comparison.csv",
+    log:
+        "results/{experiment}/logs/compare_approaches.log",
+    benchmark:
+        "results/{experiment}/benchmarks/compare_approaches.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=config_of("selection.multi_metric", "evaluation"),
+        code=code_of("compare_approaches"),
+    message:
+        "Comparing the ways to choose a trial of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/compare_approaches.py"
 
 
 rule train_final:

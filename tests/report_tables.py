@@ -234,4 +234,22 @@ def _vault(folder, symbols, dates, rng, trades, simulated, agents) -> dict[str, 
     for name in ("returns", "metrics", "trades", "random_agents"):
         paths[name] = folder / f"{name}.parquet"
         write_table(getattr(result, name), folder / f"{name}.parquet", name)
+    paths["comparison"] = folder / "approach_comparison.parquet"
+    write_table(comparison_table(), paths["comparison"], "approach_comparison")
     return paths
+
+
+def comparison_table() -> pd.DataFrame:
+    """Five arms, one of which is better by more than noise."""
+    arms = ["defaults", "sharpe_only", "multi_metric", "multi_metric_filtered", "hpo"]
+    numbers = {
+        "mean_return": 0.08, "sharpe": 0.5, "sharpe_lower": -0.25, "sharpe_upper": 1.25, "fold_mean": 0.5,
+        "fold_median": 0.625, "fold_worst": -0.375, "fold_iqm": 0.5,
+    }  # fmt: skip
+    table = pd.DataFrame({"arm": arms, "seen": [name == "hpo" for name in arms], "folds": 2, "bars": 120} | numbers)
+    table["difference"] = [0.0, 0.25, 0.75, -0.125, 1.5]
+    table["difference_lower"], table["difference_upper"] = table["difference"] - 0.5, table["difference"] + 0.5
+    table["p_value"] = [1.0, 0.3, 0.01, 0.6, 0.001]
+    table["p_holm"] = [1.0, 0.6, 0.03, 0.6, 0.004]
+    table["choices"] = ["fold 1: ppo 0; fold 2: ppo 0", *["fold 1: ppo 1; fold 2: ppo 1"] * 4]
+    return table

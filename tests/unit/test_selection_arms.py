@@ -22,7 +22,10 @@ def _scores(lanes: dict[tuple[int, int, int], tuple[float, float, float, float]]
 
 
 def _trials(*numbers: int, agent: str = "ppo") -> list[dict]:
-    return [{"agent": agent, "trial": n, "params": {"discount": 0.1 * n}} for n in numbers]
+    return [
+        {"agent": agent, "trial": n, "origin": "tpe" if n else "defaults", "params": {"discount": 0.1 * n}}
+        for n in numbers
+    ]
 
 
 SCORES = _scores(
@@ -84,3 +87,26 @@ def test_bad_input() -> None:
         select("sharpe_only", SCORES, [], MultiMetric())
     with pytest.raises(TrainingError, match="Trial 5 of ppo has no scores"):
         select("sharpe_only", SCORES, _trials(0, 5), MultiMetric())
+
+
+def test_defaults_take_the_configured_settings_of_the_first_agent_whatever_they_score() -> None:
+    better = _scores({(0, 0, 0): (5.0, 0.5, 0.5, 0.1), (1, 0, 0): (0.0, 0.0, 0.0, 0.0)}, "dqn")
+    both = pd.concat([SCORES, better])
+    trials = [*_trials(0, 1), *_trials(0, 1, agent="dqn")]
+    chosen = select("defaults", both, trials, MultiMetric())
+    assert (chosen["agent"], chosen["trial"], chosen["score"]) == ("ppo", 0, 0.5)
+    assert chosen["ranking"][0] == {"agent": "dqn", "trial": 0, "score": 5.0}
+    assert select("sharpe_only", both, trials, MultiMetric())["agent"] == "dqn"
+    assert select("defaults", both, trials[::-1], MultiMetric())["agent"] == "dqn"
+
+
+def test_the_filter_keeps_folds_that_neither_lose_nor_have_a_sharpe_ratio_below_zero() -> None:
+    only_sharpe = MultiMetric(sharpe=1, profit=0, win_rate=0, max_drawdown=0)
+    chosen = select("multi_metric_filtered", SCORES, _trials(0, 1), only_sharpe)
+    # trial 0 keeps fold 0, (1 + 3) / 2; trial 1 keeps both: (0.9 + 0) / 2
+    assert chosen["ranking"] == [
+        {"agent": "ppo", "trial": 0, "score": 2.0},
+        {"agent": "ppo", "trial": 1, "score": 0.45},
+    ]
+    losing = _scores({(0, 0, 0): (-1.0, 0.1, 0.0, 0.0), (0, 1, 0): (1.0, -0.1, 0.0, 0.0)})
+    assert select("multi_metric_filtered", losing, _trials(0), only_sharpe)["score"] is None

@@ -184,12 +184,15 @@ class MultiMetric(Block):
     max_drawdown: float = key(-0.1, "Weight of the maximum drawdown.", "1")
 
 
+Arm = Literal["defaults", "sharpe_only", "multi_metric", "multi_metric_filtered"]
+
+
 class Selection(Block):
     """Which arm chooses the strategy that goes to the vault."""
 
-    arm: Literal["sharpe_only", "multi_metric"] = key("sharpe_only", "Arm whose choice is evaluated.", "-")
+    arm: Arm = key("sharpe_only", "Arm whose choice is evaluated.", "-")
     multi_metric: MultiMetric = Field(
-        MultiMetric(), description="Weights of the multi_metric arm.", json_schema_extra={"unit": "-"}
+        MultiMetric(), description="Weights of the multi-metric arms.", json_schema_extra={"unit": "-"}
     )
 
 

@@ -206,6 +206,15 @@ def _check_types(path: str | Path, name: str) -> None:
         )
 
 
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a small table as comma-separated text for people and other programs; no rule reads it.
+
+    Args: frame: the rows, in the order in which they are written; floats keep all their digits.
+    """
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
 def read_table(path: str | Path, name: str, **filters: Any) -> pd.DataFrame:
     """Read a table and check it against its schema.
 

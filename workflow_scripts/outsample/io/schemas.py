@@ -131,6 +131,18 @@ TABLES: dict[str, TableSchema] = {
         ("agent", "trial", "fold", "seed", "metric"),
         frozenset({"value"}),
     ),
+    # Ways to choose a trial by nested walk-forward, against `defaults`: annual Sharpe ratio and mean return of what
+    # each chose, its Sharpe ratio by fold in four summaries, the difference of Sharpe ratios with its interval, and its
+    # two-sided p-value, alone and by Holm. seen: suggested by scores of the very folds, so an upper bound. choices:
+    # "fold 1: ppo 3; ...". No rows where there is one fold.
+    "approach_comparison": TableSchema(
+        {"arm": "string", "seen": "bool", "folds": "int64", "bars": "int64"}
+        | dict.fromkeys(("mean_return", "sharpe", "sharpe_lower", "sharpe_upper"), "float64")
+        | dict.fromkeys(("fold_mean", "fold_median", "fold_worst", "fold_iqm"), "float64")
+        | dict.fromkeys(("difference", "difference_lower", "difference_upper", "p_value", "p_holm"), "float64")
+        | {"choices": "string"},
+        ("arm",),
+    ),
     # The vault: series is agent, buy_and_hold, scaled_buy_and_hold, sma_cross or flat; symbol is a symbol or
     # "portfolio". price: raw close (0 for the portfolio). Returns and cost as in the matrix; equity in currency.
     "returns": TableSchema(

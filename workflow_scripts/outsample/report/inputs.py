@@ -33,6 +33,7 @@ TABLE_INPUTS = {
     "metrics": "metrics",
     "trades": "trades",
     "random_agents": "random_agents",
+    "comparison": "approach_comparison",
 }
 # These come in several files, one a round and an agent; selections, one an arm.
 SEVERAL_DOCUMENTS = {"suggestions": "suggestions", "selections": "selection"}
@@ -62,6 +63,7 @@ class Tables:
     metrics: pd.DataFrame
     trades: pd.DataFrame
     random_agents: pd.DataFrame
+    comparison: pd.DataFrame
     suggestions: tuple[dict[str, Any], ...]
     selections: tuple[dict[str, Any], ...]
     lanes: pd.DataFrame

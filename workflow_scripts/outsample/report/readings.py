@@ -139,8 +139,8 @@ READINGS = {
     "probability_of_backtest_overfitting": Reading(
         "Probability of backtest overfitting",
         "hundredths",
-        "How often the best trial of one half of the blocks of bars is below the median on the other half (Bailey et al. "
-        "2017). About 50 % without skill, and also where a search has crowded its trials together. Shown only.",
+        "How often the best trial of one half of the bars is below the median on the other half (Bailey et al. 2017). "
+        "About 50 % without skill, and also where a search has crowded its trials together. Shown only.",
     ),
 }
 

@@ -281,21 +281,6 @@ def chosen(tables: Tables) -> Fragment:
     )
 
 
-def arms(tables: Tables) -> Fragment:
-    """What each selection arm chose from the same trials; only the configured one went to the vault."""
-    rows: list[list[Content]] = [
-        [
-            s["arm"],
-            f"{s['agent']} {s['trial']}",
-            number(s["score"]),
-            "yes" if s["arm"] == tables.selection["arm"] else "no",
-        ]
-        for s in tables.selections
-    ]
-    headers = ["arm", "its choice", "its score", "went to the vault"]
-    return table("arms", headers, rows, "Selection arms: each is a function of the same trials")
-
-
 def _value_of(tables: Tables, name: str, series: str, symbol: str) -> Number:
     return metric_number(SHOWN[name], tables.metric(name, series, symbol)["value"])
 

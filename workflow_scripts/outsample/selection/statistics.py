@@ -295,7 +295,7 @@ def iqm_interval(
     seeds, folds = scores.shape
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = np.take_along_axis(scores[None], generator.integers(0, seeds, (resamples, seeds, folds)), axis=1)
-    means = trim_mean(drawn.reshape(resamples, -1), 0.25, axis=1)
+    means = np.asarray(trim_mean(drawn.reshape(resamples, -1), 0.25, axis=1))
     return float(trim_mean(scores.ravel(), 0.25)), *_percentiles(means, confidence)
 
 
