@@ -97,6 +97,11 @@ def code_of(rule, agents=False, files=()):
     return hash_of
 
 
+def weights_of(arm):
+    """The keys of the weights of an arm."""
+    return ["selection.multi_metric"] if arm.startswith("multi_metric") else []
+
+
 def rounds_of(pattern):
     """Input function: the pattern for every agent and every round of the experiment's search."""
 

@@ -26,6 +26,10 @@ rule suggest_trials:
             "search.sampler",
             "search.trials_per_round",
             "search.seed",
+            "search.objective",
+            "search.max_failed",
+            # Weights that the sampler does not maximise must not redo the search.
+            *weights_of(settings_of(wildcards).search.objective),
         ),
         code=code_of("suggest_trials", agents=True),
     message:
@@ -126,11 +130,10 @@ rule select_strategy:
         runtime=5,
     params:
         # Another arm's weights must not rerun this one.
-        weights=lambda wildcards: (
-            settings_of(wildcards).selection.multi_metric.model_dump()
-            if wildcards.arm.startswith("multi_metric")
-            else {}
+        weights=lambda wildcards: block(
+            LOADED[wildcards.experiment], *weights_of(wildcards.arm)
         ),
+        max_failed=lambda wildcards: settings_of(wildcards).search.max_failed,
         code=code_of("select_strategy"),
     message:
         "Choosing a strategy of {wildcards.experiment} by {wildcards.arm}"

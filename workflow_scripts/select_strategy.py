@@ -2,17 +2,17 @@
 
 import pandas as pd
 
-from outsample.config.models import MultiMetric
 from outsample.io import read_json, read_table, write_json
 from outsample.io.script import run_script
-from outsample.selection.arms import select
+from outsample.selection.arms import check_failures, select, weights_in
 
 
-def main(suggestions, scores, selection, *, arm, weights):
+def main(suggestions, scores, selection, *, arm, weights, max_failed):
     documents = [read_json(path, "suggestions") for path in suggestions]
     trials = [trial | {"agent": document["agent"]} for document in documents for trial in document["trials"]]
     table = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
-    write_json(select(arm, table, trials, MultiMetric(**weights)), selection, "selection")
+    check_failures(table, max_failed)
+    write_json(select(arm, table, trials, weights_in(weights)), selection, "selection")
 
 
 if "snakemake" in globals():

@@ -2,19 +2,20 @@
 
 import pandas as pd
 
-from outsample.config.models import Dimension, MultiMetric
+from outsample.config.models import Dimension
 from outsample.io import read_json, read_table, write_json
 from outsample.io.script import run_script
 from outsample.search.rounds import suggest
-from outsample.selection.arms import trial_scores
+from outsample.selection.arms import check_failures, trial_scores, weights_in
 
 
-def earlier_trials(agent, suggestions, scores):
-    """Settings and Sharpe score of every trial so far, in their order; the score is None where it is undefined."""
+def earlier_trials(agent, suggestions, scores, objective="sharpe_only", settings=None, max_failed=1.0):
+    """Settings and score of every trial so far, in their order; the score is None where it is undefined."""
     if not suggestions:
         return []
     table = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
-    known = trial_scores("sharpe_only", table, MultiMetric())
+    check_failures(table, max_failed)
+    known = trial_scores(objective, table, weights_in(settings or {}))
     trials = [trial for path in suggestions for trial in read_json(path, "suggestions")["trials"]]
     values = [float(known[(agent, trial["trial"])]) for trial in trials]
     return [(t["params"], None if value != value else value) for t, value in zip(trials, values, strict=True)]
@@ -31,7 +32,7 @@ def main(earlier_suggestions, earlier_scores, suggestions, *, agent, round, sett
         int(round),
         search["trials_per_round"],
         search["seed"],
-        earlier_trials(agent, earlier_suggestions, earlier_scores),
+        earlier_trials(agent, earlier_suggestions, earlier_scores, search["objective"], settings, search["max_failed"]),
     )
     write_json({"agent": agent, "round": int(round), "trials": trials}, suggestions, "suggestions")
 

@@ -6,6 +6,7 @@ import pytest
 from outsample.config.models import Dimension, Settings
 from outsample.errors import ConfigError
 from outsample.search import suggest
+from outsample.search.replayed import _points
 
 SPACE = Settings().search.space["ppo"]
 BASE = Settings().agents.ppo.model_dump()
@@ -17,7 +18,7 @@ def _rounds(sampler: str, seed: int, scores: list[float | None]) -> list[list[di
     return [first, suggest("ppo", BASE, SPACE, sampler, 1, 4, seed, earlier)]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["cmaes", "qmc", "random", "tpe"])
 def test_rounds_are_a_function_of_seed_and_past(sampler: str) -> None:
     one, again = _rounds(sampler, 7, [0.1, 0.5, None, -0.2]), _rounds(sampler, 7, [0.1, 0.5, None, -0.2])
     assert one == again
@@ -111,3 +112,54 @@ def test_optuna_is_as_loud_as_before() -> None:
     optuna.logging.set_verbosity(optuna.logging.INFO)
     suggest("ppo", BASE, SPACE, "tpe", 0, 2, 0, [])
     assert optuna.logging.get_verbosity() == optuna.logging.INFO
+
+
+STEPS = {
+    "discount": Dimension(low=0.9, high=0.99, step=0.03),
+    "learning_rate": Dimension(type="categorical", choices=[0.001, 0.01]),
+}
+
+
+def _all_rounds(sampler, space, rounds, each, score=lambda params: 0.0, seed=3):
+    past = []
+    for number in range(rounds):
+        trials = suggest("ppo", BASE, space, sampler, number, each, seed, past)
+        past += [(trial["params"], score(trial["params"])) for trial in trials]
+    return [params for params, _ in past]
+
+
+def test_a_grid_is_walked_once_over_all_rounds_and_no_further() -> None:
+    params = _all_rounds("grid", STEPS, 3, 3)
+    points = {(p["discount"], p["learning_rate"]) for p in params[1:]}
+    assert params[0] == BASE
+    assert points == {(d, r) for d in (0.9, 0.93, 0.96, 0.99) for r in (0.001, 0.01)}
+    with pytest.raises(ConfigError, match=r"is a grid of 8 points, .* ask for 9 trials at most, or add points"):
+        _all_rounds("grid", STEPS, 2, 5)
+    with pytest.raises(ConfigError, match=r"search\.space\.ppo\.discount has no steps"):
+        suggest("ppo", BASE, SPACE, "grid", 0, 2, 0, [])
+
+
+def test_points_of_a_grid_of_whole_numbers_and_of_steps_that_do_not_reach_the_end() -> None:
+    assert _points("ppo", "n", optuna.distributions.IntDistribution(2, 8, step=3)) == [2, 5, 8]
+    assert _points("ppo", "x", optuna.distributions.FloatDistribution(0.0, 1.0, step=0.1))[-1] == pytest.approx(1.0)
+
+
+def test_a_sobol_sequence_goes_on_over_the_rounds_and_fills_the_space_evenly() -> None:
+    space = {"discount": Dimension(low=0.0, high=1.0)}
+    at_once = _all_rounds("qmc", space, 1, 17)
+    assert _all_rounds("qmc", space, 17, 1) == at_once
+    found = sorted(p["discount"] for p in at_once[1:])
+    assert [int(16 * value) for value in found] == list(range(16))  # one in each sixteenth
+
+
+def test_cmaes_learns_from_the_scores() -> None:
+    space = {"discount": Dimension(low=0.0, high=1.0), "entropy": Dimension(low=0.0, high=1.0)}
+
+    def score(params):
+        return -abs(params["discount"] - 0.25) - abs(params["entropy"] - 0.75)
+
+    late = [score(params) for params in _all_rounds("cmaes", space, 8, 6, score)[36:]]
+    early = [score(params) for params in _all_rounds("random", space, 2, 6, score)]
+    assert sum(late) / len(late) > sum(early) / len(early) + 0.2
+    failed = _all_rounds("cmaes", space, 3, 4, lambda params: None)
+    assert len(failed) == 12

@@ -7,7 +7,7 @@ import pytest
 
 from outsample.config.models import MultiMetric
 from outsample.errors import TrainingError
-from outsample.selection.arms import select
+from outsample.selection.arms import check_failures, select
 
 METRICS = ("sharpe", "total_return", "win_rate", "max_drawdown")
 
@@ -110,3 +110,11 @@ def test_the_filter_keeps_folds_that_neither_lose_nor_have_a_sharpe_ratio_below_
     ]
     losing = _scores({(0, 0, 0): (-1.0, 0.1, 0.0, 0.0), (0, 1, 0): (1.0, -0.1, 0.0, 0.0)})
     assert select("multi_metric_filtered", losing, _trials(0), only_sharpe)["score"] is None
+
+
+def test_too_many_broken_trials_stop_the_search_in_one_sentence() -> None:
+    broken = SCORES.copy()
+    broken.loc[broken["trial"] == 1, "value"] = math.nan
+    check_failures(broken, 0.5)
+    with pytest.raises(TrainingError, match=r"^1 of 2 trials broke down, first trial 1 of ppo; search.max_failed allows 40%: lower"):
+        check_failures(broken, 0.4)

@@ -124,10 +124,16 @@ class Search(Block):
     agents: list[Literal["a2c", "direct", "dqn", "ppo"]] = key(
         ["ppo"], "Agents that are searched, each with all the trials below.", "-", min_length=1
     )
-    sampler: Literal["tpe", "random"] = key("tpe", "Optuna sampler.", "-")
+    sampler: Literal["cmaes", "grid", "qmc", "random", "tpe"] = key("tpe", "Optuna sampler.", "-")
+    objective: Literal["multi_metric", "sharpe_only"] = key(
+        "sharpe_only", "Selection arm whose score the sampler maximises.", "-"
+    )
     rounds: int = key(2, "Rounds R.", "1", ge=1, le=1000)
     trials_per_round: int = key(
         4, "Trials of each round; the very first takes the settings in `agents` as they are.", "1", ge=1
+    )
+    max_failed: float = key(
+        1.0, "Share of the trials that may break down before the search is stopped.", "1", ge=0, le=1
     )
     seeds: int = key(2, "Training seeds S of each trial and fold.", "1", ge=1, le=1000)
     seed: int = key(0, "Seed of the study.", "-", ge=0, le=_MAX_SEED)

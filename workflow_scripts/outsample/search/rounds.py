@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from outsample.config.agents import Agents
 from outsample.config.models import Dimension
 from outsample.errors import ConfigError
+from outsample.search.replayed import REPLAYED, replayed
 
 Params = dict[str, Any]
 
@@ -35,15 +36,16 @@ def suggest(
 ) -> list[dict[str, Any]]:
     """The trials of one round.
 
-    The first trial of round 0 is the configured settings themselves. The sampler is Optuna's: `random`, or `tpe`
+    The first trial of round 0 is the configured settings themselves. The sampler is Optuna's: `random`; `tpe`
     (multivariate, with the constant liar for the trials of the same round, random until a round's worth of trials,
-    at least 4 and at most 10, is known). The score is maximised.
+    at least 4 and at most 10, is known); `cmaes`; `qmc` (a scrambled Sobol sequence); or `grid` (in random order). The
+    score is maximised.
 
     Args:
         agent: name of the agent.
         base_params: every setting of the agent; a trial overrides those in the space.
         space: parameter -> dimension.
-        sampler: tpe or random.
+        sampler: cmaes, grid, qmc, random or tpe.
         round: number of this round, from 0.
         trials_per_round: trials of each round.
         seed: seed of the study.
@@ -54,7 +56,8 @@ def suggest(
         sampler) and params.
     Raises:
         ConfigError: the space is empty though there is more than one trial, or names a parameter that is unknown,
-            structural or outside its domain.
+            structural or outside its domain; a grid has fewer points than there are trials, or a dimension without
+            steps.
         ValueError: `earlier` does not hold the trials of `round` rounds; unknown sampler.
     """
     if len(earlier) != round * trials_per_round:
@@ -71,11 +74,15 @@ def suggest(
             f"search.space.{agent} is empty, so that every trial would be the same: name a parameter there, or set "
             "search.rounds and search.trials_per_round to 1."
         )
+    many = trials_per_round - len(trials)
     with _quiet():
-        study = _study(sampler, distributions, round, trials_per_round, seed, earlier)
-        while len(trials) < trials_per_round:
-            asked = study.ask(distributions).params
-            trials.append({"trial": first + len(trials), "origin": sampler, "params": {**base_params, **asked}})
+        if sampler in REPLAYED:
+            asked = replayed(sampler, agent, distributions, trials_per_round, seed, earlier, many)
+        else:
+            study = _study(sampler, distributions, round, trials_per_round, seed, earlier)
+            asked = [study.ask(distributions).params for _ in range(many)]
+    for params in asked:
+        trials.append({"trial": first + len(trials), "origin": sampler, "params": {**base_params, **params}})
     return trials
 
 
@@ -147,7 +154,7 @@ def _sampler(name: str, seed: int, trials_per_round: int) -> optuna.samplers.Bas
         return optuna.samplers.TPESampler(
             seed=seed, multivariate=True, constant_liar=True, n_startup_trials=min(10, max(4, trials_per_round))
         )
-    raise ValueError(f"{name} is no sampler: tpe or random")
+    raise ValueError(f"{name} is no sampler: cmaes, grid, qmc, random or tpe")
 
 
 @contextmanager

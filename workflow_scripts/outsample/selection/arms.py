@@ -82,6 +82,15 @@ def _broke_down(arm: str, best: Key, params: Mapping[str, Any], trials: int) -> 
     )
 
 
+def weights_in(settings: Mapping[str, Any]) -> MultiMetric:
+    """The weights of the multi-metric arms in a part of the settings; those of an arm that has none are the defaults.
+
+    >>> weights_in({"selection": {"multi_metric": {"sharpe": 1.0}}}).sharpe
+    1.0
+    """
+    return MultiMetric(**settings.get("selection", {}).get("multi_metric", {}))
+
+
 def rank(means: pd.Series[float], candidates: Sequence[Key], broken: set[Key]) -> list[Key]:
     """Candidates from best to worst; those without a score behind, those that broke down last, ties by name.
 
@@ -137,6 +146,23 @@ def broken_trials(scores: pd.DataFrame) -> set[tuple[str, int]]:
     """
     broken = scores[(scores["metric"] == "total_return") & scores["value"].isna()]
     return {(str(agent), int(trial)) for agent, trial in zip(broken["agent"], broken["trial"], strict=True)}
+
+
+def check_failures(scores: pd.DataFrame, allowed: float) -> None:
+    """Stop a search of which too many trials broke down.
+
+    Args:
+        scores: table "scores".
+        allowed: largest share of the trials that may break down.
+    Raises: TrainingError with how many did, the first of them, and what to do.
+    """
+    broken, trials = sorted(broken_trials(scores)), len(scores[["agent", "trial"]].drop_duplicates())
+    if len(broken) > allowed * trials:
+        agent, trial = broken[0]
+        raise TrainingError(
+            f"{len(broken)} of {trials} trials broke down, first trial {trial} of {agent}; search.max_failed allows "
+            f"{allowed:.0%}: lower learning_rate in search.space.{agent}, or raise search.max_failed."
+        )
 
 
 def _number(value: float) -> float | None:

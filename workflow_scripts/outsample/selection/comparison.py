@@ -21,6 +21,7 @@ from outsample.selection.bootstrap import bootstrap_multiplicities
 Array = NDArray[np.float64]
 REFERENCE = "defaults"
 SEARCH = "hpo"
+ADAPTIVE = ("cmaes", "tpe")  # samplers that go by the scores
 BLOCK = 10  # bars; mean length of the blocks of the bootstrap, that of the verdict's test of all trials
 NOISE = 1e-12  # standard deviation per bar below which a series does not vary
 
@@ -131,7 +132,7 @@ def holm(p_values: Array) -> Array:
 
 def _arms(trials: Sequence[Mapping[str, Any]], broken: set[Key]) -> list[_Arm]:
     every = [(str(t["agent"]), int(t["trial"])) for t in trials if (str(t["agent"]), int(t["trial"])) not in broken]
-    adaptive = {(str(t["agent"]), int(t["trial"])) for t in trials if t["round"] > 0 and t["origin"] != "random"}
+    adaptive = {(str(t["agent"]), int(t["trial"])) for t in trials if t["round"] > 0 and t["origin"] in ADAPTIVE}
     clean = [key for key in every if key not in adaptive]
     arms = [_Arm(name, name, [default_trial(trials)] if name == REFERENCE else clean, seen=False) for name in ARMS]
     return arms if len(clean) == len(every) else [*arms, _Arm(SEARCH, "sharpe_only", every, seen=True)]
