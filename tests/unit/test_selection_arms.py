@@ -116,5 +116,6 @@ def test_too_many_broken_trials_stop_the_search_in_one_sentence() -> None:
     broken = SCORES.copy()
     broken.loc[broken["trial"] == 1, "value"] = math.nan
     check_failures(broken, 0.5)
-    with pytest.raises(TrainingError, match=r"^1 of 2 trials broke down, first trial 1 of ppo; search.max_failed allows 40%: lower"):
+    words = r"^1 of 2 trials broke down, first trial 1 of ppo; search.max_failed allows 40%: lower"
+    with pytest.raises(TrainingError, match=words):
         check_failures(broken, 0.4)
