@@ -32,7 +32,7 @@ def test_the_sentences_say_where_there_is_only_noise_or_nothing_to_compare():
         "no arm differs from the configured settings by more than noise."
     ]
     same = noise.assign(choices="fold 1: ppo 0")
-    assert sentences(same) == ["Every arm chose the configured settings on every fold, so there is nothing to compare."]
+    assert sentences(same) == ["Every arm chose the configured settings on every fold, so they do not differ."]
     worse = noise.assign(difference=-0.75, p_holm=[1.0, 0.9, 0.01, 0.9])
     assert sentences(worse)[0].endswith("multi_metric is worse by 0.75.")
 

@@ -87,8 +87,8 @@ def sentences(found: pd.DataFrame) -> list[str]:
         "one resample of blocks of bars and of seeds for all arms together"
     )
     if (clean["choices"] == reference["choices"]).all():
-        return ["Every arm chose the configured settings on every fold, so there is nothing to compare."]
-    if beyond.empty:
+        told = ["Every arm chose the configured settings on every fold, so they do not differ."]
+    elif beyond.empty:
         told = [f"{basis}, no arm differs from the configured settings by more than noise."]
     else:
         parts = [
