@@ -21,6 +21,7 @@ CASES = st.fixed_dictionaries(
         "reward_horizon": st.integers(1, 4),
         "embargo": st.integers(0, 15),
         "sparse": st.booleans(),
+        "scheme": st.sampled_from(["anchored", "rolling"]),
     }
 )
 
@@ -35,7 +36,7 @@ def case(chosen: dict) -> tuple[pd.DataFrame, Folds, pd.DataFrame]:
         "C": draw.random(len(calendar)) < (0.5 if chosen["sparse"] else 1.1),
     }
     frame = pd.concat([pd.DataFrame({"symbol": s, "date": calendar[rows]}) for s, rows in shown.items()])
-    names = ("n_folds", "inner_folds", "min_train", "reward_horizon", "embargo")
+    names = ("n_folds", "inner_folds", "min_train", "reward_horizon", "embargo", "scheme")
     given_folds = Folds(**{name: chosen[name] for name in names})
     frame = frame.reset_index(drop=True)
     try:
@@ -91,9 +92,14 @@ def test_tests_tile_the_end_and_validated_blocks_tile_the_train_span(chosen: dic
         for fold in range(-1, given_folds.n_folds):
             blocks = [rows[fold, i, "validate", symbol] for i in range(given_folds.inner_folds)]
             validated = np.concatenate(blocks)
-            np.testing.assert_array_equal(validated, np.arange(len(validated)))
-            if fold == -1:
-                assert len(validated) == length
+            first = int(validated[0]) if len(validated) else 0
+            np.testing.assert_array_equal(validated, first + np.arange(len(validated)))
+            if given_folds.scheme == "anchored":
+                assert first == 0
+                assert len(validated) == length or fold >= 0
+            elif symbol == "A":
+                assert len(validated) == int(length * given_folds.min_train + 0.5)
+                assert validated[-1] == length - 1 or fold >= 0
     assert len(set(sizes[:-1])) == 1
     assert 0 <= sizes[-1] - sizes[0] < given_folds.n_folds
 

@@ -50,6 +50,37 @@ def test_twelve_rows() -> None:
     )
 
 
+def test_twelve_rows_rolling() -> None:
+    settings = Folds(n_folds=2, min_train=0.5, inner_folds=2, scheme="rolling")
+    assert printed(make_folds(development({"A": list(range(12))}), settings, 0)) == "\n".join(
+        [
+            "-1  0 train    11",
+            "-1  0 validate 6 7 8",
+            "-1  1 train    6",
+            "-1  1 validate 9 10 11",
+            " 0 -1 test     8 9",
+            " 0  0 train    5",
+            " 0  0 validate 0 1 2",
+            " 0  1 train    0",
+            " 0  1 validate 3 4 5",
+            " 1 -1 test     10 11",
+            " 1  0 train    7",
+            " 1  0 validate 2 3 4",
+            " 1  1 train    2",
+            " 1  1 validate 5 6 7",
+        ]
+    )
+
+
+def test_a_rolling_span_counts_dates_and_a_symbol_with_gaps_has_fewer_rows_in_it() -> None:
+    settings = Folds(n_folds=2, min_train=0.5, inner_folds=2, scheme="rolling")
+    folds = make_folds(development({"A": list(range(24)), "B": list(range(0, 24, 2))}), settings, 0)
+    of_last = folds[(folds["fold"] == 1) & (folds["part"] != "test")]
+    first = of_last.groupby("symbol")["first_date"].min()
+    assert first["A"] == pd.Timestamp("2020-01-06")  # test from position 19, purge 2, 12 dates: positions 5 to 16
+    assert first["B"] == pd.Timestamp("2020-01-07")
+
+
 def test_embargo_purge_on_both_sides_and_remainders() -> None:
     # 31 dates: first train span 12, purge 2, two test spans of 8 and 9; the third of three blocks takes the remainder.
     settings = Folds(n_folds=2, min_train=0.4, inner_folds=3, embargo=1)

@@ -51,10 +51,15 @@ class Vault(Block):
 
 
 class Folds(Block):
-    """Anchored walk-forward folds of the development span, and the inner folds of the gate."""
+    """Walk-forward folds of the development span, and the inner folds of the gate."""
 
+    scheme: Literal["anchored", "rolling"] = key(
+        "anchored", "Train spans start at the first date, or are all as long as the first one.", "-"
+    )
     n_folds: int = key(5, "Walk-forward folds K.", "1", ge=2, le=100)
-    min_train: float = key(0.4, "Share of the development dates in the first fold's train span.", "1", gt=0, lt=1)
+    min_train: float = key(
+        0.4, "Share of the development dates in the first train span; of a rolling scheme, in each.", "1", gt=0, lt=1
+    )
     inner_folds: int = key(4, "Blocks of each train span, each validated by a model that has not seen it.", "1", ge=2)
     reward_horizon: int = key(1, "Bars over which a reward is measured.", "bars", ge=1)
     embargo: int | None = key(

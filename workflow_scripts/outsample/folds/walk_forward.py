@@ -1,4 +1,4 @@
-"""Anchored walk-forward folds of the development span, and in each train span the inner folds of the gate.
+"""Walk-forward folds of the development span, anchored or rolling, and in each train span the inner folds of the gate.
 
 Of 12 dates with 2 folds, min_train 0.5, 2 inner folds, reward_horizon 1 (so purge 2) and embargo 0, printed as
 positions (the outer train span of a fold is the union of its validated blocks):
@@ -11,6 +11,18 @@ positions (the outer train span of a fold is the union of its validated blocks):
     fold  1, inner 1  validate  4  5  6  7     train  0  1
     fold -1, inner 0  validate  0  1  2  3  4  5      train  8  9 10 11
     fold -1, inner 1  validate  6  7  8  9 10 11      train  0  1  2  3
+
+With scheme rolling every train span is as long as the first one and ends where the anchored one does; so does that of
+the final policy, fold -1, at the end of the development span:
+
+    fold  0           test      8  9
+    fold  0, inner 0  validate  0  1  2        train  5
+    fold  0, inner 1  validate  3  4  5        train  0
+    fold  1           test     10 11
+    fold  1, inner 0  validate  2  3  4        train  7
+    fold  1, inner 1  validate  5  6  7        train  2
+    fold -1, inner 0  validate  6  7  8        train 11
+    fold -1, inner 1  validate  9 10 11        train  6
 """
 
 from __future__ import annotations
@@ -45,6 +57,7 @@ class Layout:
     purge: int
     embargo: int
     inner: int
+    rolling: bool
 
     @classmethod
     def of(cls, dates: int, n_folds: int, folds: Folds, look_back: int) -> Layout:
@@ -52,13 +65,13 @@ class Layout:
         purge = folds.reward_horizon + FILL_DELAY
         embargo = look_back if folds.embargo is None else folds.embargo
         test = (dates - first_train - purge) // n_folds
-        return cls(dates, n_folds, first_train, test, purge, embargo, folds.inner_folds)
+        return cls(dates, n_folds, first_train, test, purge, embargo, folds.inner_folds, folds.scheme == "rolling")
 
     def lack(self) -> str | None:
         """What is too short to be used, or None where everything fits; the first train span is the shortest."""
         if self.test < MIN_SPAN:
             return f"a test span would have {max(self.test, 0)} dates, at least {MIN_SPAN} are needed"
-        for number, (start, end) in enumerate(self.blocks(self.first_train)):
+        for number, (start, end) in enumerate(self.blocks(0, self.first_train)):
             if end - start < MIN_SPAN:
                 return f"a validated block would have {end - start} dates, at least {MIN_SPAN} are needed"
             before = max(start - self.purge, 0)
@@ -70,17 +83,25 @@ class Layout:
                 )
         return None
 
-    def blocks(self, span: int) -> list[tuple[int, int]]:
-        """The validated blocks [start, end) of a train span [0, span): equal, the last takes the remainder."""
-        edges = [number * (span // self.inner) for number in range(self.inner)] + [span]
+    def blocks(self, first: int, end: int) -> list[tuple[int, int]]:
+        """The validated blocks [start, end) of a train span [first, end): equal, the last takes the remainder."""
+        length = (end - first) // self.inner
+        edges = [first + number * length for number in range(self.inner)] + [end]
         return list(itertools.pairwise(edges))
+
+    def train_first(self, end: int) -> int:
+        """First date of the train span that ends before position `end`."""
+        return end - self.first_train if self.rolling else 0
 
     def outer(self) -> list[tuple[int, int]]:
         """Test spans [start, end): contiguous, equal, the last takes the remainder and ends with the development."""
         from skfolio.model_selection import WalkForward  # 3 s to import, for this rule alone
 
         cutter = WalkForward(
-            test_size=self.test, train_size=self.first_train, purged_size=self.purge, expand_train=True
+            test_size=self.test,
+            train_size=self.first_train,
+            purged_size=self.purge,
+            expand_train=not self.rolling,
         )
         usable = self.first_train + self.purge + self.n_folds * self.test
         spans = [(int(test[0]), int(test[-1]) + 1) for _, test in cutter.split(np.empty((usable, 1)))]
@@ -119,15 +140,17 @@ class SymbolDates:
 def _inner_parts(
     layout: Layout, symbol: SymbolDates, span: int, limit: int
 ) -> Iterator[tuple[int, str, list[tuple[int, int]]]]:
-    """The inner folds of one symbol in the train span [0, span) of the union, its rows cut off at `limit`.
+    """The inner folds of one symbol in the train span of the union that ends at `span`, its rows cut off at `limit`.
 
     Written here, not taken from skfolio: CombinatorialPurgedCV holds out two blocks or more, and counts its purge in
     rows of one table, not in the rows of each symbol.
     """
     gap = layout.purge + layout.embargo
-    for inner, (start, end) in enumerate(layout.blocks(span)):
+    opening = layout.train_first(span)
+    own_first, _ = symbol.rows(opening, span)
+    for inner, (start, end) in enumerate(layout.blocks(opening, span)):
         first, last = symbol.rows(start, end)
-        before = (0, symbol.train_end(start, layout.purge))
+        before = (own_first, symbol.train_end(start, layout.purge))
         after = (symbol.train_start(end, gap), limit)
         yield inner, "train", [before, after]
         yield inner, "validate", [(first, min(last, limit))]
@@ -166,10 +189,11 @@ def _require_room(dates: int, folds: Folds, look_back: int) -> Layout:
 
 
 def make_folds(development: pd.DataFrame, folds: Folds, look_back: int) -> pd.DataFrame:
-    """Cut the development span into purged, anchored walk-forward folds and the inner folds of each train span.
+    """Cut the development span into purged walk-forward folds and the inner folds of each train span.
 
-    Folds are cut on the union of the dates of all symbols. The train span of a fold starts at the first date and ends
-    purge = reward_horizon + 1 (fill delay) bars before its test span. Each inner fold validates one block of it and
+    Folds are cut on the union of the dates of all symbols. The train span of a fold starts at the first date, or with
+    scheme rolling as many dates before its end as the first one has, and ends purge = reward_horizon + 1 (fill delay)
+    bars before its test span. Each inner fold validates one block of it and
     trains on the rest, less the purge before the block, and the purge and the embargo after it. A symbol without rows
     in a part has no line there. Source: Lopez de Prado (2018), chapter 7.
 
