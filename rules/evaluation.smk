@@ -48,6 +48,7 @@ rule evaluate:
         metrics="results/{experiment}/evaluation/metrics.parquet",
         trades="results/{experiment}/evaluation/trades.parquet",
         random_agents="results/{experiment}/evaluation/random_agents.parquet",
+        robustness_table="results/{experiment}/evaluation/robustness.parquet",
         verdict="results/{experiment}/evaluation/verdict.json",
         looks="results/{experiment}/evaluation/looks.json",
     log:

@@ -58,6 +58,7 @@ rule build_report:
         metrics="results/{experiment}/evaluation/metrics.parquet",
         trades="results/{experiment}/evaluation/trades.parquet",
         random_agents="results/{experiment}/evaluation/random_agents.parquet",
+        robustness="results/{experiment}/evaluation/robustness.parquet",
         looks="results/{experiment}/evaluation/looks.json",
         verdict="results/{experiment}/evaluation/verdict.json",
     output:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from outsample.config.models import Evaluation, Settings
-from outsample.evaluation.evaluate import evaluate
+from outsample.evaluation.evaluate import evaluate, vault_bars
+from outsample.evaluation.robustness import robustness
 from outsample.io import sha256_of, write_json, write_table
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -234,6 +235,16 @@ def _vault(folder, symbols, dates, rng, trades, simulated, agents) -> dict[str, 
     for name in ("returns", "metrics", "trades", "random_agents"):
         paths[name] = folder / f"{name}.parquet"
         write_table(getattr(result, name), folder / f"{name}.parquet", name)
+    others = robustness(
+        {0: targets, 1: {s: asked[1:] for s, asked in targets.items()}},
+        vault_bars(panel, np.ones(len(panel.dates), dtype=bool), targets),
+        MarketRules.from_settings(Settings().market, PERIODS),
+        PERIODS,
+        0.0,
+        1_000_000.0,
+    )
+    paths["robustness"] = folder / "robustness.parquet"
+    write_table(others, paths["robustness"], "robustness")
     paths["comparison"] = folder / "approach_comparison.parquet"
     write_table(comparison_table(), paths["comparison"], "approach_comparison")
     return paths

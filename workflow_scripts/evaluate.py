@@ -6,8 +6,9 @@ import pandas as pd
 
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.config.models import Evaluation, Market
-from outsample.evaluation.evaluate import evaluate
+from outsample.evaluation.evaluate import evaluate, vault_bars
 from outsample.evaluation.looks import record_look
+from outsample.evaluation.robustness import STARTS, robustness
 from outsample.io import read_json, read_table, write_json, write_table
 from outsample.io.locking import exclusive
 from outsample.io.script import run_script
@@ -25,6 +26,13 @@ def count_look(ledger, vault, model, experiment):
     return look
 
 
+def decided(model, description, rows):
+    """Symbol -> the policy's targets on its rows, from flat."""
+    opened = Panel.from_frame(rows, description["features"])
+    targets = decide(model, opened).target
+    return {symbol: targets[opened.rows(index)] for index, symbol in enumerate(opened.symbols)}
+
+
 def main(
     onnx,
     policy,
@@ -37,6 +45,7 @@ def main(
     metrics,
     trades,
     random_agents,
+    robustness_table,
     verdict,
     looks,
     *,
@@ -49,13 +58,16 @@ def main(
     vault_hash = read_json(split, "split")["vault"]["sha256"]
     look = count_look(ledger, vault_hash, description["onnx_sha256"], experiment)
     periods = quality_document["calendar"]["periods_per_year"]
-    opened = Panel.from_frame(bars[inside], description["features"])
-    targets = decide(OnnxPolicy(Path(onnx).read_bytes(), description), opened).target
+    model, panel = OnnxPolicy(Path(onnx).read_bytes(), description), Panel.from_frame(bars, [])
+    place = bars[inside].groupby("symbol").cumcount()
+    least = int(place.groupby(bars[inside]["symbol"]).max().min())
+    decisions = {shift: decided(model, description, bars[inside][place >= shift]) for shift in STARTS if shift < least}
+    rules = MarketRules.from_settings(market, periods)
     result = evaluate(
-        {symbol: targets[opened.rows(index)] for index, symbol in enumerate(opened.symbols)},
-        Panel.from_frame(bars, []),
+        decisions[0],
+        panel,
         inside,
-        MarketRules.from_settings(market, periods),
+        rules,
         periods,
         Evaluation(**settings["evaluation"]),
         pd.concat([read_table(path, "portfolios") for path in portfolios], ignore_index=True),
@@ -70,6 +82,15 @@ def main(
     write_table(result.metrics, metrics, "metrics")
     write_table(result.trades, trades, "trades")
     write_table(result.random_agents, random_agents, "random_agents")
+    others = robustness(
+        decisions,
+        vault_bars(panel, inside, decisions[0]),
+        rules,
+        periods,
+        market.risk_free_rate,
+        market.starting_equity,
+    )
+    write_table(others, robustness_table, "robustness")
     write_json(result.verdict, verdict, "verdict")
     write_json({"look": look, "vault": vault_hash, "model": description["onnx_sha256"]}, looks, "looks")
 

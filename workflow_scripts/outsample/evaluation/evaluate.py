@@ -110,7 +110,7 @@ def evaluate(
     with threadpool_limits(1, user_api="blas"):  # the last bit of a matrix product depends on the number of threads
         return _evaluate(
             targets,
-            _vault_bars(panel, in_vault, targets),
+            vault_bars(panel, in_vault, targets),
             rules,
             _Year(periods_per_year, risk_free_rate),
             settings,
@@ -162,7 +162,11 @@ def _evaluate(
     )
 
 
-def _vault_bars(panel: Panel, in_vault: NDArray[np.bool_], targets: Mapping[str, Array]) -> dict[str, VaultBars]:
+def vault_bars(panel: Panel, in_vault: NDArray[np.bool_], targets: Mapping[str, Array]) -> dict[str, VaultBars]:
+    """The vault bars of each symbol, and the closes before them.
+
+    Args and errors: as in `evaluate`.
+    """
     bars = {}
     for index, symbol in enumerate(panel.symbols):
         rows = panel.rows(index)

@@ -192,6 +192,14 @@ TABLES: dict[str, TableSchema] = {
     "random_agents": TableSchema(
         {"draw": "int32", "total_return": "float64", "sharpe": "float64"}, ("draw",), frozenset({"sharpe"})
     ),
+    # The agent's portfolio on the vault in other circumstances (outsample.evaluation.robustness), in the order of
+    # place; level: cost of a fill in basis points, of kind costs.
+    "robustness": TableSchema(
+        {"kind": "string", "place": "int32", "scenario": "string", "level": "float64", "bars": "int64"}
+        | dict.fromkeys(("total_return", "buy_and_hold_return", "sharpe", "max_drawdown"), "float64"),
+        ("kind", "place"),
+        frozenset({"level", "sharpe"}),
+    ),
     # The vault traded on paper: columns as in returns, and paid: fees and borrow costs in currency; shares: raw, at the
     # close; price: raw close. symbol "portfolio" is the sum of the sleeves (shares and price 0).
     "paper_ledger": TableSchema(

@@ -34,6 +34,7 @@ TABLE_INPUTS = {
     "trades": "trades",
     "random_agents": "random_agents",
     "comparison": "approach_comparison",
+    "robustness": "robustness",
 }
 # These come in several files, one a round and an agent; selections, one an arm.
 SEVERAL_DOCUMENTS = {"suggestions": "suggestions", "selections": "selection"}
@@ -64,6 +65,7 @@ class Tables:
     trades: pd.DataFrame
     random_agents: pd.DataFrame
     comparison: pd.DataFrame
+    robustness: pd.DataFrame
     suggestions: tuple[dict[str, Any], ...]
     selections: tuple[dict[str, Any], ...]
     lanes: pd.DataFrame
