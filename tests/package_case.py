@@ -16,7 +16,7 @@ from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.policy import FinalPolicy
 from outsample.config.data import Data
 from outsample.config.features import FeatureSet
-from outsample.config.models import Evaluation, Market, Vault
+from outsample.config.models import Evaluation, Gates, Market, Vault
 from outsample.data.validate import validate_bars
 from outsample.evaluation.evaluate import EvaluationResult, evaluate
 from outsample.features.build import build_features
@@ -164,7 +164,10 @@ def make_case(
         "config": {
             "experiment": "mini",
             "environment": "development",
-            "settings": {"evaluation": {"confidence": 0.95}},
+            "settings": {
+                "evaluation": {"confidence": 0.95},
+                "gates": Gates(verdict="evidence_over_buy_and_hold").model_dump(),
+            },
             "sha256": "0" * 64,
         },
         "bars_manifest": {"source": {"kind": "csv"}, "simulated": False, "symbols": {}, "sha256": "1" * 64},

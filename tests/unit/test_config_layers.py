@@ -267,7 +267,7 @@ def test_an_environment_may_set_logging_only(repository):
     root = repository(environments__development="market: {commission: 1}")
     assert sentence(root=root) == (
         "config/environments/development.yaml (environment layer): market.commission may not be set by an environment, "
-        "which sets logging only; set it in config/experiments/quickstart.yaml or on the command line."
+        "which sets gates, logging only; set it in config/experiments/quickstart.yaml or on the command line."
     )
     root = repository(environments__development="loging: {level: info}")
     assert sentence(root=root).endswith("(environment layer): loging is not a key; did you mean logging?")

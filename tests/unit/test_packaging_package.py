@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 from outsample.cli.main import main
+from outsample.config.models import Gates
 from outsample.errors import PackageError
 from outsample.hashing import sha256_of
 from outsample.packaging import contents
 from outsample.packaging.archive import pack, unpack
 from outsample.packaging.contents import load
+from outsample.packaging.gates import gate_outcomes
 from outsample.packaging.manifest import MANIFEST, check_manifest, dump, folder_of, make_manifest
 from outsample.packaging.sessions import calendar_document
 from outsample.packaging.trace import replay
@@ -68,6 +70,8 @@ def test_a_package_holds_its_evidence(mini, mini_package, archive):
     assert gates == mini_package.document["gates"]
     assert (gates["verdict"]["passed"], gates["training_gate"]["passed"]) == (False, True)
     assert gates["data_quality"]["value"] == 1
+    drawdown = mini.result.metrics.query("series == 'agent' and symbol == 'portfolio' and metric == 'max_drawdown'")
+    assert gates["max_drawdown"]["value"] == drawdown["value"].iloc[0]
     card = package.files["MODEL_CARD.md"].decode()
     sharpe = mini.result.metrics.query("series == 'agent' and symbol == 'portfolio' and metric == 'sharpe'").iloc[0]
     assert f"| Sharpe ratio | 1 | {sharpe['value']:.4g} | {sharpe['lower']:.4g} to {sharpe['upper']:.4g} |" in card
@@ -253,3 +257,27 @@ def test_verify_says_so_in_one_line(archive, tmp_path, capsys):
 def test_a_package_is_frozen(archive):
     with pytest.raises(dataclasses.FrozenInstanceError):
         load(archive, "x").model = "other"
+
+
+def test_point_gates_compare_with_the_thresholds_of_the_environment():
+    metrics = pd.DataFrame(
+        [
+            ("agent", "portfolio", "sharpe", 0.7),
+            ("agent", "portfolio", "max_drawdown", 0.15),
+            ("agent", "A", "sharpe", 9.0),
+        ],
+        columns=["series", "symbol", "metric", "value"],
+    )
+    audit = pd.DataFrame({"cut": [1], "changed": [0]})
+    policy = {"gate": {"bound": 0.1, "open": True}}
+    verdict = {"activity": {"portfolio": {"kind": "trades"}}, "level": "evidence_over_flat", "title": "T", "look": 1}
+
+    def passed(values, **thresholds):
+        found = gate_outcomes(
+            audit, audit, policy, {"checks": [], "simulated": False}, verdict, values, Gates(**thresholds).model_dump()
+        )
+        return tuple(found[name]["passed"] for name in ("verdict", "sharpe", "max_drawdown"))
+
+    assert passed(metrics, verdict="evidence_over_flat", sharpe=0.7, max_drawdown=0.15) == (True, True, True)
+    assert passed(metrics, verdict="evidence_over_buy_and_hold", sharpe=0.71, max_drawdown=0.149) == (False,) * 3
+    assert passed(metrics.assign(value=np.nan), verdict="none") == (True, False, False)

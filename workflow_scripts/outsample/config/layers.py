@@ -27,7 +27,7 @@ DEFAULT_EXPERIMENT = "quickstart"
 DEFAULT_ENVIRONMENT = "development"
 BASE_FILE = "config/base/default.yaml"
 # Blocks that an environment may set: they change no result, so they need no experiment of their own.
-ENVIRONMENT_BLOCKS = ("logging",)
+ENVIRONMENT_BLOCKS = ("gates", "logging")
 
 _CHOICES = ("experiment", "environment")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")

@@ -236,6 +236,17 @@ class Report(Block):
     title: str = key("", "Title; empty takes the experiment's name.", "-")
 
 
+Level = Literal["none", "weak", "evidence_over_flat", "evidence_over_buy_and_hold"]
+
+
+class Gates(Block):
+    """What a model must show on the vault before it may be deployed; a package records each outcome."""
+
+    verdict: Level = key("none", "Least level of the verdict.", "-")
+    sharpe: float = key(0.5, "Least Sharpe ratio.", "per year")
+    max_drawdown: float = key(0.2, "Largest drawdown.", "fraction of equity", ge=0, le=1)
+
+
 class Logging(Block):
     """Logs; changes no result."""
 
@@ -257,6 +268,7 @@ class Settings(Block):
     final: Final = Field(Final(), description="The final policy.")
     evaluation: Evaluation = Field(Evaluation(), description="What is computed on the vault.")
     report: Report = Field(Report(), description="The report.")
+    gates: Gates = Field(Gates(), description="What is asked of a model before it is deployed.")
     logging: Logging = Field(Logging(), description="Logs.")
 
     @model_validator(mode="after")

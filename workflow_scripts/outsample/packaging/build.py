@@ -73,7 +73,13 @@ def build_package(
     ends = {symbol: _ends(symbol, rows[symbol], tables.development, opened) for symbol in symbols}
     traced = _traced_rows(tables.development, symbols)
     gates = gate_outcomes(
-        tables.audit_leakage, tables.audit_decisions, documents["policy"], documents["quality"], documents["verdict"]
+        tables.audit_leakage,
+        tables.audit_decisions,
+        documents["policy"],
+        documents["quality"],
+        documents["verdict"],
+        tables.metrics,
+        documents["config"]["settings"]["gates"],
     )
     spec = documents["feature_spec"]["features"]
     files = {

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from outsample.evaluation.verdict import LEVELS
+
 
 def gate_outcomes(
     audit_leakage: pd.DataFrame,
@@ -14,12 +16,16 @@ def gate_outcomes(
     policy: Mapping[str, Any],
     quality: Mapping[str, Any],
     verdict: Mapping[str, Any],
+    metrics: pd.DataFrame,
+    thresholds: Mapping[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Name of each gate -> {passed, value, detail}.
 
     Args:
         audit_leakage, audit_decisions: tables `audit`.
         policy, quality, verdict: documents.
+        metrics: table `metrics` of the vault.
+        thresholds: block `gates` of the settings.
     Returns: `value` is what a threshold can be compared with: rows changed, the bound, a level, a count.
     """
     kind, level = verdict["activity"]["portfolio"]["kind"], verdict["level"]
@@ -35,10 +41,12 @@ def gate_outcomes(
         },
         "activity": {"passed": kind == "trades", "value": kind, "detail": f"on the vault, the agent {_does(kind)}"},
         "verdict": {
-            "passed": level == "evidence_over_buy_and_hold",
+            "passed": LEVELS.index(level) >= LEVELS.index(thresholds["verdict"]),
             "value": level,
-            "detail": verdict["title"],
+            "detail": f"{verdict['title']}; {thresholds['verdict']} or more is asked for",
         },
+        "sharpe": _point(metrics, "sharpe", "at least", thresholds["sharpe"]),
+        "max_drawdown": _point(metrics, "max_drawdown", "at most", thresholds["max_drawdown"]),
         "looks": {
             "passed": verdict["look"] == 1,
             "value": verdict["look"],
@@ -54,6 +62,18 @@ def gate_outcomes(
             "value": not quality["simulated"],
             "detail": "the bars are simulated" if quality["simulated"] else "the bars are those of a source",
         },
+    }
+
+
+def _point(metrics: pd.DataFrame, name: str, side: str, threshold: float) -> dict[str, Any]:
+    """A point estimate against its threshold; an undefined one passes nothing."""
+    of_agent = metrics[(metrics["series"] == "agent") & (metrics["symbol"] == "portfolio")]
+    value = float(of_agent.loc[of_agent["metric"] == name, "value"].iloc[0])
+    passed = value >= threshold if side == "at least" else value <= threshold
+    return {
+        "passed": bool(passed),
+        "value": value,
+        "detail": f"{name.replace('_', ' ')} on the vault is {value:.3g}, and {side} {threshold:g} is asked for",
     }
 
 
