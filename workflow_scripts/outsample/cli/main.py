@@ -26,6 +26,10 @@ def _parser() -> argparse.ArgumentParser:
     show = actions.add_parser("show", help="show all settings of an experiment")
     show.add_argument("experiment", metavar="EXPERIMENT", help="name of a file in config/experiments, without .yaml")
     show.set_defaults(run=_config_show)
+    study = commands.add_parser("study", help="write the trials of an experiment as an Optuna study")
+    study.add_argument("experiment", metavar="EXPERIMENT", help="name of an experiment whose trials have been run")
+    study.add_argument("--out", metavar="FILE.db", required=True, help="SQLite file, e.g. for optuna-dashboard")
+    study.set_defaults(run=_study)
     _add_package_commands(commands)
     return parser
 
@@ -74,6 +78,12 @@ def _config_show(arguments: argparse.Namespace) -> None:
     from outsample.cli.config import show
 
     show(arguments.experiment)
+
+
+def _study(arguments: argparse.Namespace) -> None:
+    from outsample.cli.study import study
+
+    study(arguments.experiment, arguments.out)
 
 
 def _verify(arguments: argparse.Namespace) -> None:
