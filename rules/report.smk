@@ -64,6 +64,7 @@ rule build_report:
     output:
         provenance="results/{experiment}/provenance.json",
         report="results/{experiment}/report.html",
+        summary="results/{experiment}/report.md",
     log:
         "results/{experiment}/logs/build_report.log",
     benchmark:

@@ -1,9 +1,12 @@
-"""Write the report of one experiment from tables only (HTML), and the hashes of everything behind it (JSON)."""
+"""Write the report of one experiment from tables only (HTML and Markdown), and the hashes of all behind it (JSON)."""
 
 from outsample import __version__
 from outsample.io import read_json, sha256_file, write_json
+from outsample.io.files import replacing
 from outsample.io.script import run_script
+from outsample.report.inputs import read_tables
 from outsample.report.page import build_report
+from outsample.report.summary import markdown
 
 
 def main(
@@ -34,6 +37,7 @@ def main(
     verdict,
     provenance,
     report,
+    summary,
     *,
     code_hashes,
 ):
@@ -75,6 +79,8 @@ def main(
         "scores": scores,
     }
     build_report(notebook, inputs, report)
+    with replacing(summary) as temporary:
+        temporary.write_text(markdown(read_tables(inputs)), encoding="utf-8")
 
 
 if "snakemake" in globals():
