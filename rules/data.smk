@@ -157,6 +157,7 @@ rule audit_leakage:
         features="results/{experiment}/features.parquet",
         folds="results/{experiment}/folds.parquet",
         scalers="results/{experiment}/scalers.parquet",
+        quality="results/{experiment}/quality.json",
     output:
         audit="results/{experiment}/audit_leakage.parquet",
     log:
@@ -170,7 +171,7 @@ rule audit_leakage:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=config_of("features", "vault", "folds"),
+        settings=config_of("features", "vault", "folds", "market"),
         code=code_of("audit_leakage"),
     message:
         "Replacing the future of {wildcards.experiment} to see whether the past changes"

@@ -1,21 +1,31 @@
-"""Replace the future of the bars and see that features, scalers and folds stay as they are: audit (Parquet)."""
+"""See that nothing looks ahead: features, scalers, folds and fills, once the future is another one: audit (Parquet)."""
+
+import pandas as pd
 
 from outsample.config.features import FeatureSet
-from outsample.config.models import Folds, Vault
+from outsample.config.models import Folds, Market, Vault
 from outsample.folds.audit import Written, audit_experiment
-from outsample.io import read_table, write_table
+from outsample.io import read_json, read_table, write_table
 from outsample.io.script import run_script
+from outsample.market.accounting import MarketRules
+from outsample.market.fill_audit import audit_fills
 
 
-def main(validated, features, folds, scalers, audit, *, settings):
-    table = audit_experiment(
+def main(validated, features, folds, scalers, quality, audit, *, settings):
+    bars, periods = (
         read_table(validated, "validated_bars"),
+        read_json(quality, "quality")["calendar"]["periods_per_year"],
+    )
+    table = audit_experiment(
+        bars,
         FeatureSet(**settings["features"]),
         Vault(**settings["vault"]),
         Folds(**settings["folds"]),
         written=Written(read_table(features, "features"), read_table(folds, "folds"), read_table(scalers, "scalers")),
     )
-    write_table(table, audit, "audit")
+    rules = MarketRules.from_settings(Market(**settings["market"]), periods)
+    fills = audit_fills(bars, rules, [pd.Timestamp(cut) for cut in sorted(table["cut"].unique())])
+    write_table(pd.concat([table, fills], ignore_index=True), audit, "audit")
 
 
 if "snakemake" in globals():

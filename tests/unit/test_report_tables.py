@@ -169,8 +169,8 @@ def test_purged_bars_stand_between_what_a_fold_learns_and_its_test(report):
 def test_the_audits_are_counted(report):
     rows = cells(tables.audits(report), "audits")
     assert [[cell[0] for cell in row] for row in rows] == [
-        ["feature", "2", "2", "600", "0"],
-        ["decision", "2", "2", "600", "0"],
+        ["feature", "2", "2", "600", "0", tables.PROVED["feature"]],
+        ["decision", "2", "2", "600", "0", tables.PROVED["decision"]],
     ]
 
 

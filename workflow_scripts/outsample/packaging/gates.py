@@ -32,7 +32,7 @@ def gate_outcomes(
     warnings = [check for check in quality["checks"] if check["severity"] == "warning" and check["count"] > 0]
     bound = float(policy["gate"]["bound"])
     return {
-        "audit_leakage": _audit(audit_leakage, "features, scalers and folds"),
+        "audit_leakage": _audit(audit_leakage, "features, scalers, folds and fills"),
         "audit_decisions": _audit(audit_decisions, "decisions"),
         "training_gate": {
             "passed": bool(policy["gate"]["open"]),

@@ -168,19 +168,40 @@ def features(tables: Tables) -> Fragment:
     return details(f"The {len(found)} features that the policy sees (longest warm-up {longest} bars)", body)
 
 
+PROVED = {
+    "decision": "A decision depends on bars up to its own close.",
+    "feature": "A row of a feature depends on bars up to its own.",
+    "fill": "A position earns nothing of what prices did before it was filled.",
+    "fold": "Folds are cut by dates, not by prices.",
+    "scaler": "A scaler depends on its own train rows.",
+}
+
+
 def _audit_rows(audit: pd.DataFrame) -> list[list[Content]]:
     rows: list[list[Content]] = []
     for kind, found in audit.groupby("kind", sort=True):
         counts = (found["name"].nunique(), found["cut"].nunique(), found["rows"].sum(), found["changed"].sum())
-        rows.append([str(kind), *(number(int(count), 0) for count in counts)])
+        rows.append([str(kind), *(number(int(count), 0) for count in counts), PROVED[str(kind)]])
     return rows
 
 
 def audits(tables: Tables) -> Fragment:
     """Both audits: how much was compared after the future was replaced, and how much of it changed."""
     rows = _audit_rows(tables.leakage) + _audit_rows(tables.decisions)
-    headers = ["what", "names", "cuts", "values compared", "changed"]
-    return table("audits", headers, rows, "Leakage audits: bars after a cut replaced by other plausible bars")
+    headers = ["what", "names", "cuts", "values compared", "changed", "what it proves"]
+    each: list[list[Content]] = [
+        [str(kind), str(name), number(len(found), 0), number(int(found["rows"].sum()), 0), number(int(changed), 0)]
+        for audit in (tables.leakage, tables.decisions)
+        for (kind, name), found in audit.groupby(["kind", "name"], sort=True)
+        for changed in [found["changed"].sum()]
+    ]
+    names = table(
+        "audited", ["what", "name", "cuts", "values compared", "changed"], each, "Every name that was audited"
+    )
+    return join(
+        table("audits", headers, rows, "Leakage audits: bars after a cut replaced by other plausible bars"),
+        details(f"Each of the {len(each)} features, scalers, folds, fills and decisions", every),
+    )
 
 
 def folds(tables: Tables) -> Fragment:
