@@ -195,7 +195,7 @@ def audits(tables: Tables) -> Fragment:
         for (kind, name), found in audit.groupby(["kind", "name"], sort=True)
         for changed in [found["changed"].sum()]
     ]
-    names = table(
+    every = table(
         "audited", ["what", "name", "cuts", "values compared", "changed"], each, "Every name that was audited"
     )
     return join(
