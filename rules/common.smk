@@ -117,6 +117,15 @@ def rounds_of(pattern):
     return files
 
 
+def experiments_run():
+    """Experiments with a verdict on disk; one that was never run is not run for the page that compares them."""
+    return [
+        name
+        for name in EXPERIMENTS
+        if Path(f"results/{name}/evaluation/verdict.json").is_file()
+    ]
+
+
 def check_shards(shards):
     """Stop when the profile asks for more shards than a round has lanes."""
     settings = LOADED[EXPERIMENT].settings

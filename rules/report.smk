@@ -156,3 +156,38 @@ rule publish_report:
         f"Copying the report of {EXPERIMENT} to results/report.html"
     script:
         "../workflow_scripts/publish_report.py"
+
+
+rule compare_experiments:
+    input:
+        configs=lambda wildcards: expand(
+            "results/{name}/config.json", name=experiments_run()
+        ),
+        verdicts=lambda wildcards: expand(
+            "results/{name}/evaluation/verdict.json", name=experiments_run()
+        ),
+        metrics=lambda wildcards: expand(
+            "results/{name}/evaluation/metrics.parquet", name=experiments_run()
+        ),
+        selections=lambda wildcards: [
+            f"results/{name}/selection/{LOADED[name].settings.selection.arm}.json"
+            for name in experiments_run()
+        ],
+    output:
+        page="results/compare.html",
+    log:
+        "results/logs/compare_experiments.log",
+    benchmark:
+        "results/benchmarks/compare_experiments.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code_of("compare_experiments", files=REPORT_FILES[1:]),
+    message:
+        "Comparing the experiments that were run"
+    script:
+        "../workflow_scripts/compare_experiments.py"

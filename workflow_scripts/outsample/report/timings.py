@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from outsample.errors import SchemaError
-from outsample.io.files import replacing
 from outsample.report.markup import Content, number, table
-from outsample.report.page import ASSETS
+from outsample.report.small_page import write_page
 
+TITLE = "Times and memory of each rule"
 # Column of a benchmark file -> heading, digits and unit.
 COLUMNS = {"s": ("seconds", 1), "max_rss": ("peak memory (MiB)", 0), "cpu_time": ("CPU seconds", 1)}
 
@@ -46,7 +46,7 @@ def build_timings(benchmark_files: Mapping[str, str | Path], out: str | Path) ->
     Raises: SchemaError where a file is missing or is no benchmark.
     """
     if not benchmark_files:
-        _write_page("<p>No rule was run here: the results came from elsewhere, without their times.</p>", out)
+        write_page(TITLE, "<p>No rule was run here: the results came from elsewhere, without their times.</p>", out)
         return
     found = read_benchmarks(benchmark_files).sort_values("s", ascending=False, kind="stable")
     rows: list[list[Content]] = [
@@ -56,17 +56,4 @@ def build_timings(benchmark_files: Mapping[str, str | Path], out: str | Path) ->
     total: list[Content] = ["all jobs together", number(found["s"].sum(), 1), "", number(found["cpu_time"].sum(), 1)]
     headers = ["job", *(heading for heading, _ in COLUMNS.values())]
     body = table("timings", headers, [*rows, total], "Jobs, slowest first; jobs ran side by side where cores allowed")
-    _write_page(body, out)
-
-
-def _write_page(body: str, out: str | Path) -> None:
-    style = (ASSETS / "style.css").read_text(encoding="utf-8")
-    page = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
-        f"<title>Times and memory</title><style>\n{style}\n</style></head>\n"
-        f'<body class="single"><main><h1>Times and memory of each rule</h1>\n{body}\n</main></body></html>\n'
-    )
-    with replacing(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page(TITLE, body, out)
