@@ -13,7 +13,7 @@ import pandas as pd
 
 from outsample.config.data import Data
 from outsample.config.models import Market
-from outsample.data.calendar import OBSERVED, Calendar, infer_calendar
+from outsample.data.calendar import OBSERVED, Calendar, Days, infer_calendar
 from outsample.data.checks import CHECKS, PRICES, Finding, SymbolBars
 from outsample.data.dates import day_text, first_days
 from outsample.data.sources import open_source
@@ -41,7 +41,7 @@ class Validation:
         there = set()
         for symbol, bars_dates in dates:
             kept = _within(bars_dates, symbol, data, self._source.where(symbol))
-            moments = np.union1d(moments, bars_dates[kept].to_numpy())
+            moments = _union(moments, bars_dates[kept].to_numpy())
             there.add(symbol)
         for symbol in sorted({*data.symbols} - there):
             raise DataError(f"{self._source.where(symbol)}: no bars of {symbol} were read; run ingest_bars again.")
@@ -56,7 +56,8 @@ class Validation:
         Raises: DataError at the first error, with the file, the date and what to do.
         """
         where = self._source.where(symbol)
-        cut = bars[_within(bars["date"], symbol, self._data, where)].reset_index(drop=True)
+        kept = _within(bars["date"], symbol, self._data, where)
+        cut = (bars if kept.all() else bars[kept]).reset_index(drop=True)
         self._checks += _check(symbol, cut, where, self._market, self._calendar)
         first, last = (day_text(cut["date"].iloc[i]) for i in (0, -1))
         self._symbols[symbol] = {"rows": len(cut), "first": first, "last": last}
@@ -91,6 +92,14 @@ def validate_bars(bars: pd.DataFrame, data: Data, market: Market) -> tuple[pd.Da
     validation = Validation(data, market, ((symbol, rows["date"]) for symbol, rows in parts.items()))
     validated = [validation.validate(symbol, rows) for symbol, rows in parts.items()]
     return pd.concat(validated, ignore_index=True), validation.document()
+
+
+def _union(moments: Days, others: Days) -> Days:
+    """The distinct values of both, ascending. Symbols mostly share their dates, and sorted runs are merged in a pass."""
+    if np.array_equal(moments, others):
+        return moments
+    both = np.sort(np.concatenate([moments, others]), kind="stable")
+    return both[np.append(True, both[1:] != both[:-1])]
 
 
 def _within(dates: pd.Series, symbol: str, data: Data, where: str) -> pd.Series:

@@ -63,7 +63,8 @@ def symbol_features(bars: pd.DataFrame, settings: FeatureSet) -> pd.DataFrame:
             values = feature.compute(columns)
         _check_finite(feature, values, symbol, dates)
         table[feature.name] = values
-    return pd.concat([bars.reset_index(drop=True), pd.DataFrame(table)], axis=1)
+    # Not copied into one block: a symbol of minute bars has half a million rows of all these columns.
+    return pd.DataFrame({column: bars[column].array for column in bars} | table, copy=False)
 
 
 def feature_spec(settings: FeatureSet) -> dict[str, Any]:

@@ -20,8 +20,9 @@ FINAL = "Trying again would not help."
 
 
 def _arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:
-    """Values of main's parameters, by name, from the named inputs, outputs, params and wildcards of the job."""
-    given: dict[str, Any] = {}
+    """Values of main's parameters, by name: the named inputs, outputs, params and wildcards of the job, and `threads`,
+    the number it may use."""
+    given: dict[str, Any] = {"threads": snakemake.threads}
     for part in (snakemake.wildcards, snakemake.params, snakemake.input, snakemake.output):
         given |= dict(part.items())
     names = inspect.signature(main).parameters
