@@ -28,6 +28,7 @@ SECTIONS = {
     "replay": ("Prioritised replay of DQN", "replay.py"),
     "start": ("Start of a shard", "shard_start.py"),
     "lanes": ("Cost of lanes", "lane_cost.py"),
+    "large": ("Bars that do not fit into memory", "ingest_large.py"),
     "workflow": ("A whole experiment", "workflow_time.py"),
 }
 

@@ -150,6 +150,25 @@ def source_files(wildcards):
     return [path for path in paths if Path(path).is_file()]
 
 
+def megabytes(wildcards):
+    """Size of each file of bars; simulated bars as if they were written out at 60 bytes a bar."""
+    source = settings_of(wildcards).data.source
+    simulated = [source.bars * 60 / 1e6] if source.kind == "simulated" else []
+    return [
+        Path(path).stat().st_size / 1e6 for path in source_files(wildcards)
+    ] + simulated
+
+
+def bar_threads(wildcards):
+    """Two threads where reading or computing a symbol beside writing another pays."""
+    return 2 if sum(megabytes(wildcards)) > 50 else 1
+
+
+def bar_memory(wildcards):
+    """Megabytes of a job that has two symbols at a time in memory."""
+    return max(1000, round(500 + 20 * max(megabytes(wildcards), default=0)))
+
+
 def earlier(name):
     """Input function: the file of this name of every round before this one."""
     return lambda wildcards: expand(

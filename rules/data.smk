@@ -35,9 +35,9 @@ rule ingest_bars:
         "results/{experiment}/benchmarks/ingest_bars.tsv"
     conda:
         "../envs/core.yaml"
-    threads: 1
+    threads: bar_threads
     resources:
-        mem_mb=1000,
+        mem_mb=bar_memory,
         runtime=5,
     params:
         data=config_of("data.source", "data.symbols"),
@@ -60,9 +60,9 @@ rule validate_bars:
         "results/{experiment}/benchmarks/validate_bars.tsv"
     conda:
         "../envs/core.yaml"
-    threads: 1
+    threads: bar_threads
     resources:
-        mem_mb=1000,
+        mem_mb=bar_memory,
         runtime=5,
     params:
         settings=config_of("data", "market.fill"),
@@ -85,9 +85,9 @@ rule build_features:
         "results/{experiment}/benchmarks/build_features.tsv"
     conda:
         "../envs/core.yaml"
-    threads: 1
+    threads: bar_threads
     resources:
-        mem_mb=1000,
+        mem_mb=bar_memory,
         runtime=5,
     params:
         settings=config_of("features"),

@@ -12,9 +12,9 @@ Item = TypeVar("Item")
 def ahead(items: Iterable[Item], threads: int) -> Iterator[Item]:
     """The same items in the same order; with two threads, the next one is made while the caller works on the last.
 
-    One item is made at a time, so that at most two are alive: the one the caller has, and the one in the making. Only
-    the time depends on `threads`. It gains where both sides spend their time in NumPy and pyarrow, which let other
-    threads run.
+    One item is made at a time, so that two are alive: the one the caller works on, and the one in the making (and for a
+    moment a third, until the caller lets go of the one before). Only the time depends on `threads`. It gains where both
+    sides spend their time in NumPy and pyarrow, which let other threads run.
 
     Args:
         items: made lazily, e.g. by a generator that reads one symbol after another.
