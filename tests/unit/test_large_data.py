@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from outsample.config.models import Settings
+from outsample.data.validate import _union as united
 from outsample.errors import SchemaError
 from outsample.io import read_symbols, sha256_file, writing_table
 from outsample.io.ahead import ahead
@@ -159,3 +160,9 @@ def test_a_symbol_that_comes_again_is_refused(validated, tmp_path):
     pq.write_table(table.take([0, 100, 1]), tmp_path / "again.parquet")
     with pytest.raises(SchemaError, match="not sorted by symbol, for S0 follows S1"):
         list(read_symbols(tmp_path / "again.parquet", "validated_bars"))
+
+
+@pytest.mark.parametrize("second", [[1, 3, 5], [2, 3, 4], [6, 7], [], [5, 3, 3]])
+def test_the_dates_of_all_symbols_are_united_as_numpy_would(second):
+    first, others = (np.array(values, "datetime64[us]") for values in ([1, 3, 5], second))
+    np.testing.assert_array_equal(united(first, others), np.union1d(first, others))
