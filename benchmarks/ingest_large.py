@@ -127,7 +127,7 @@ def _bollinger(close: Any, bands: tuple[Any, Any, Any]) -> Any:
 
 
 def run_talib() -> dict[str, Any]:
-    """CPU seconds of TA-Lib and of Outsample for the features that both have, one thread each, and how far they differ."""
+    """CPU seconds of TA-Lib and of Outsample for the features that both have, and how far they differ."""
     import numpy as np
 
     sys.path.insert(0, str(SCRIPTS))
@@ -204,8 +204,8 @@ def report(folder: Path, bars: int, threads: int, repeat: int) -> None:
     other = worker(folder, "--stage", "talib")
     print(
         f"\n{len(other['features'])} features that TA-Lib has too, from the same bars in memory: "
-        f"{other['theirs']:.1f} CPU seconds by TA-Lib, {other['ours']:.1f} here; from row 500 on they differ by at most "
-        f"{other['apart']:.1e}. They are {', '.join(other['features'])}."
+        f"{other['theirs']:.1f} CPU seconds by TA-Lib, {other['ours']:.1f} here; from row 500 on they differ by at "
+        f"most {other['apart']:.1e}. They are {', '.join(other['features'])}."
     )
 
 
