@@ -25,7 +25,8 @@ from typing import Any
 SCRIPTS = Path(__file__).resolve().parent.parent / "workflow_scripts"
 SYMBOLS = 40
 SHARES = (4, 2, 1)  # parts of the symbols: a quarter, a half, all
-STAGES = ("ingest_bars", "validate_bars", "build_features")
+STAGES = {"ingest_bars": "bars", "validate_bars": "validated", "build_features": "features"}
+"""Script of each stage -> the table that it writes."""
 
 
 def names(count: int) -> list[str]:
@@ -162,9 +163,11 @@ def worker(folder: Path, *options: str) -> dict[str, Any]:
 def measured(folder: Path, symbols: int, threads: int, repeat: int) -> dict[str, dict[str, float]]:
     """Every stage on the first symbols: the quickest of its runs, and the largest peak memory of them."""
     found = {}
-    for stage in STAGES:
-        options = ("--stage", stage, "--symbols", str(symbols), "--threads", str(threads))
-        runs = [worker(folder, *options) for _ in range(repeat)]
+    for stage, table in STAGES.items():
+        runs = []
+        for _ in range(repeat):
+            (folder / f"{table}.parquet").unlink(missing_ok=True)  # before the next one is written beside it
+            runs.append(worker(folder, "--stage", stage, "--symbols", str(symbols), "--threads", str(threads)))
         found[stage] = min(runs, key=lambda run: run["seconds"]) | {"gib": max(run["gib"] for run in runs)}
     return found
 
