@@ -101,8 +101,9 @@ def _check_rows(frame: pd.DataFrame, schema: TableSchema, name: str, where: str 
 def _ordered(frame: pd.DataFrame, schema: TableSchema, name: str, where: str | Path) -> pd.DataFrame:
     """The rows sorted by their keys, their columns in the order of the schema, all checked."""
     _check_columns(list(frame.columns), schema, name, where)
-    extra = [c for c in frame.columns if c not in schema.columns]
-    frame = frame[[*schema.columns, *extra]]
+    columns = [*schema.columns, *(c for c in frame.columns if c not in schema.columns)]
+    if list(frame.columns) != columns:
+        frame = frame[columns]
     if not _ascend(frame, schema.keys):
         frame = frame.sort_values(list(schema.keys), kind="stable", ignore_index=True)
     _check_rows(frame, schema, name, where)
