@@ -7,6 +7,7 @@ from typing import get_args
 
 from outsample.config.models import Arm
 from outsample.config.layers import block, document, experiments, load
+from outsample.data.paths import input_files
 from outsample.errors import OutsampleError
 from outsample.io.code import code_hash
 from outsample.io.locking import hold_folder, writable_folder
@@ -142,12 +143,9 @@ def check_shards(shards):
 
 
 def source_files(wildcards):
-    """The files of a CSV source that exist; ingest_bars says which one is missing."""
+    """The files of the sources that exist; ingest_bars says which one is missing."""
     data = settings_of(wildcards).data
-    if data.source.kind != "csv":
-        return []
-    paths = [data.source.path.format(symbol=symbol) for symbol in data.symbols]
-    return [path for path in paths if Path(path).is_file()]
+    return input_files(data, data.symbols)
 
 
 def megabytes(wildcards):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from outsample.config.data import CsvSource, Data, SimulatedSource
 from outsample.config.models import Market
-from outsample.data.csv_source import REQUIRED, parse_csv
+from outsample.data.columns import REQUIRED
+from outsample.data.csv_source import parse_csv
 from outsample.data.simulated_source import simulate_bars
 from outsample.data.validate import validate_bars
 from outsample.errors import DataError, OutsampleError

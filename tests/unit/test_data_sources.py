@@ -2,14 +2,16 @@
 
 import hashlib
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.data import CsvSource, Data, SimulatedSource
+from outsample.config.data import AnySource, CsvSource, Data, SimulatedSource
+from outsample.config.sentences import blocks_of
 from outsample.data.csv_source import parse_csv
-from outsample.data.sources import SOURCES, open_source, read_bars
+from outsample.data.sources import SOURCES, read_bars
 from outsample.hashing import sha256_frame
 from outsample.io.files import read_json, read_table, sha256_file, write_json, write_table
 
@@ -79,6 +81,24 @@ def test_unequal_spans_come_sorted_by_symbol_whatever_the_order_of_the_configura
         "last": "2024-01-03",
         "sha256": hashlib.sha256((tmp_path / "A.csv").read_bytes()).hexdigest(),
         "bars_sha256": sha256_frame(bars[bars["symbol"] == "A"].drop(columns="symbol")),
+        "adjustment_known": False,
+        "files": [
+            {
+                "file": "A.csv",
+                "sha256": hashlib.sha256((tmp_path / "A.csv").read_bytes()).hexdigest(),
+                "rows": 2,
+                "layout": {
+                    "encoding": "utf-8",
+                    "separator": ",",
+                    "header_line": 1,
+                    "columns": {c: c for c in ("date", "open", "high", "low", "close", "volume")},
+                    "decimal": ".",
+                    "dates": "yyyy-mm-dd",
+                    "timezone": "as in the file",
+                    "order": "ascending",
+                },
+            }
+        ],
     }
 
 
@@ -115,6 +135,5 @@ def test_simulated_bars_say_so_in_their_manifest(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_the_configuration_has_a_source() -> None:
-    for settings in (CsvSource(), SimulatedSource()):
-        data = Data(source=settings)
-        assert type(open_source(data)) is SOURCES[settings.kind]
+    kinds = {block.model_fields["kind"].default for block in blocks_of(get_args(AnySource)[0])}
+    assert kinds == set(SOURCES)

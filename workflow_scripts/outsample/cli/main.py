@@ -30,8 +30,22 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("experiment", metavar="EXPERIMENT", help="name of an experiment whose trials have been run")
     study.add_argument("--out", metavar="FILE.db", required=True, help="SQLite file, e.g. for optuna-dashboard")
     study.set_defaults(run=_study)
+    _add_inspect_command(commands)
     _add_package_commands(commands)
     return parser
+
+
+def _add_inspect_command(commands: Any) -> None:
+    inspect = commands.add_parser(
+        "inspect", help="show what is recognised in a file of bars; exit code 1 where it cannot be read"
+    )
+    inspect.add_argument("file", metavar="FILE", help="a CSV or Parquet file")
+    inspect.add_argument("--symbol", help="whose rows are meant in a file of several symbols")
+    inspect.add_argument(
+        "--format", metavar="KEYS", help="keys of data.source.format to try, such as 'date_order: dmy'"
+    )
+    inspect.add_argument("--closes-only", action="store_true", help="use the closes alone, as data.source.closes_only")
+    inspect.set_defaults(run=_inspect)
 
 
 def _add_package_commands(commands: Any) -> None:
@@ -84,6 +98,12 @@ def _study(arguments: argparse.Namespace) -> None:
     from outsample.cli.study import study
 
     study(arguments.experiment, arguments.out)
+
+
+def _inspect(arguments: argparse.Namespace) -> None:
+    from outsample.cli.inspect import inspect
+
+    inspect(arguments.file, arguments.symbol, arguments.format, arguments.closes_only)
 
 
 def _verify(arguments: argparse.Namespace) -> None:

@@ -8,20 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from outsample.config.block import Block, key, refusal
+from outsample.config.files import CsvSource as CsvSource
+from outsample.config.files import PackageSource, ParquetSource
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=^-]*$")]
 _MAX_SEED = 2**32 - 1
-
-
-class CsvSource(Block):
-    """Bars from one CSV file a symbol."""
-
-    kind: Literal["csv"] = key("csv", "Kind of source.", "-")
-    path: str = key(
-        "data/market/{symbol}.csv",
-        "File of one symbol, relative to the repository; {symbol} stands for the symbol's name.",
-        "-",
-    )
 
 
 class SimulatedSource(Block):
@@ -39,11 +30,15 @@ class SimulatedSource(Block):
     seed: int = key(0, "Seed of the draw; each symbol draws its own stream from it.", "-", ge=0, le=_MAX_SEED)
 
 
+AnySource = Annotated[CsvSource | ParquetSource | PackageSource | SimulatedSource, Field(discriminator="kind")]
+
+
 class Data(Block):
     """Which bars are used."""
 
-    source: Annotated[CsvSource | SimulatedSource, Field(discriminator="kind")] = Field(
-        CsvSource(), description="Where the bars come from.", json_schema_extra={"unit": "-"}
+    source: AnySource = Field(CsvSource(), description="Where the bars come from.", json_schema_extra={"unit": "-"})
+    sources: dict[Name, AnySource] = key(
+        {}, "Symbol -> a source block that takes the place of data.source for this symbol.", "-"
     )
     symbols: list[Name] = key(
         ["AAPL", "AMZN", "GOOG", "NVDA"], "Symbols, each traded in a sleeve of its own.", "-", min_length=1
@@ -61,6 +56,13 @@ class Data(Block):
         twice = [s for s in self.symbols if self.symbols.count(s) > 1]
         if twice:
             raise refusal("symbols", f"names {twice[0]} twice")
+        for name in self.sources:
+            if name not in self.symbols:
+                raise refusal(("sources", name), "is none of data.symbols", self.symbols)
         if self.start and self.end and self.start > self.end:
             raise refusal("start", f"{self.start} is after data.end {self.end}")
         return self
+
+    def source_of(self, symbol: str) -> AnySource:
+        """The source block of a symbol."""
+        return self.sources.get(symbol, self.source)

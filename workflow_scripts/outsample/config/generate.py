@@ -99,7 +99,8 @@ def _other_kind(other: type[Block], shown: type[Block], indent: str) -> Iterator
     kind, default = other.model_fields["kind"].default, shown.model_fields["kind"].default
     yield from _comment(f"Instead of kind {default}, with kind {kind}:", indent)
     for name, field in other.model_fields.items():
-        yield from _comment(f"{name}: {_yaml(field.default)} - {_explained(field)}", indent, "    ")
+        value = "as above" if isinstance(field.default, Block) else _yaml(field.default)
+        yield from _comment(f"{name}: {value} - {_explained(field)}", indent, "    ")
 
 
 def _space_lines(name: str, space: dict[str, dict[str, Dimension]], indent: str) -> Iterator[str]:
@@ -130,7 +131,9 @@ def _explained(field: FieldInfo) -> str:
     facts += _bounds(field.metadata)
     for item in get_args(field.annotation)[:1]:  # of a list, all of one type
         if get_origin(item) is Literal:
-            facts.append("each one of " + ", ".join(map(str, get_args(item))))
+            each = "each " if get_origin(field.annotation) in (list, tuple) else ""
+            marks = [c if str(c).isalnum() else f"'{c}'" for c in get_args(item)]
+            facts.append(f"{each}one of " + ", ".join(map(str, marks)))
         facts += [f"each {bound}" for m in getattr(item, "__metadata__", ()) for bound in _bounds(m.metadata)]
     return f"{field.description} [{'; '.join(facts)}]" if facts else str(field.description)
 

@@ -278,6 +278,9 @@ class Settings(Block):
             raise refusal(("vault", "start"), f"{start} is not after data.start {self.data.start}")
         if start and self.data.end and start > self.data.end:
             raise refusal(("vault", "start"), f"{start} is after data.end {self.data.end}")
+        for symbol in self.data.symbols:
+            if getattr(self.data.source_of(symbol), "closes_only", False) and self.market.fill != "next_close":
+                raise refusal(("market", "fill"), f"must be next_close, for the source of {symbol} has closes alone")
         for agent, dimensions in self.search.space.items():
             if agent not in Agents.model_fields:
                 raise refusal(("search", "space", agent), "is no agent", list(Agents.model_fields))

@@ -1,133 +1,132 @@
-"""Bars from one CSV file a symbol: comma-separated UTF-8 text, a header in the first line, ISO dates ascending.
+"""Bars from a CSV file as people have it; what it leaves open is recognised by `outsample.data.recognise`.
 
-The columns date, open, high, low, close, volume and, where known, adj_close are found by name in any order and any
-case; others are ignored. pyarrow reads the file in one pass; only when it refuses something is the text gone through
-line by line, to name the line and the cell.
+pyarrow reads the file in one pass. Where its plain reading (comma, decimal point, ISO dates) does not do, the cells are
+taken as text and read by `numbers` and `stamps`; only to name a line is the text gone through again.
 """
 
 from __future__ import annotations
 
-import difflib
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from numpy.typing import NDArray
 
-from outsample.config.data import CsvSource
-from outsample.data.csv_text import (
-    DATE_ADVICE,
-    EMPTY,
-    NUMBER,
-    OPTIONAL,
-    REQUIRED,
-    cell_sentence,
-    decode,
-    find_columns,
-    is_date,
-    rows,
-)
-from outsample.data.dates import day_text, first_disorder
+from outsample.config.files import FileFormat
+from outsample.data.columns import NUMBERS
+from outsample.data.csv_text import rows as csv_rows
+from outsample.data.encoding import decode, unpack
+from outsample.data.layout import FORMAT_KEY, Layout, Parsed, Rows
+from outsample.data.numbers import EMPTY, check_finite, clean
+from outsample.data.recognise import Shape, recognise
+from outsample.data.table import read_cells, rows_of
 from outsample.errors import DataError
-from outsample.io.files import sha256_file
 
-
-class CsvBars:
-    """Source of kind csv."""
-
-    simulated = False
-
-    def __init__(self, settings: CsvSource, root: Path) -> None:
-        self._settings = settings
-        self._root = root
-
-    def where(self, symbol: str) -> str:
-        return self._settings.path.replace("{symbol}", symbol)
-
-    def describe(self) -> dict[str, Any]:
-        return self._settings.model_dump(mode="json")
-
-    def fingerprint(self, symbol: str) -> tuple[str | None, str | None]:
-        return self.where(symbol), sha256_file(self._root / self.where(symbol))
-
-    def read(self, symbol: str) -> pd.DataFrame:
-        """Bars of one symbol as its file has them; see `parse_csv`.
-
-        Raises: DataError where the symbol has no file or the file cannot be read.
-        """
-        name = self.where(symbol)
-        try:
-            raw = (self._root / name).read_bytes()
-        except FileNotFoundError as error:
-            raise DataError(self._missing_file(symbol)) from error
-        except OSError as error:
-            raise DataError(f"{name}: not readable ({error.strerror}); data.source.path must name a file.") from error
-        return parse_csv(raw, name)
-
-    def _missing_file(self, symbol: str) -> str:
-        """The sentence for a symbol without a file, with the symbols whose files are there."""
-        name = self.where(symbol)
-        folder, pattern = (self._root / name).parent, Path(self._settings.path).name
-        prefix, _, suffix = pattern.partition("{symbol}")
-        files = sorted(p.name for p in folder.glob(f"*{suffix}")) if "{symbol}" in pattern else []
-        found = [f[len(prefix) : len(f) - len(suffix)] for f in files if f.startswith(prefix)]
-        near = difflib.get_close_matches(symbol.upper(), [f.upper() for f in found], n=1)
-        close = [f for f in found if f.upper() in near]
-        listed = ", ".join(found[:8]) + (", …" if len(found) > 8 else "")
-        there = f"there are files of {listed}" if found else "no file there fits the path"
-        meant = f" (did you mean {close[0]}?)" if close else ""
-        return (
-            f"{name}: symbol {symbol} has no file ({there}); correct data.symbols{meant} or data.source.path, "
-            "or put the file there."
-        )
+_ANY = FileFormat()
 
 
 def parse_csv(raw: bytes, name: str) -> pd.DataFrame:
-    """Bars from the bytes of a CSV file.
+    """Bars of the one symbol in the bytes of a CSV file, read as it is recognised.
 
     Args:
-        raw: the file's bytes, UTF-8 with or without a byte-order mark.
+        raw: the file's bytes.
         name: what errors call the file.
-    Returns: date (datetime64[us]) and open, high, low, close, volume, adj_close (float64; null where a cell is empty,
-        `null`, `NaN` or `-`; adj_close is null throughout where the file has no such column).
-    Raises: DataError with the file, the line and the cell where something cannot be read; where dates are empty,
-        twice there or not ascending, for no table could hold them.
+    Returns: date (datetime64[us]), ascending, and open, high, low, close, volume, adj_close (float64; null where a cell
+        is empty, `null`, `NaN`, `-` or the like; adj_close is null throughout where the file has no such column).
+    Raises: DataError with the file, the line and the cell where something cannot be read or has two readings; where
+        dates are empty, twice there or in no order, for no table could hold them.
 
     >>> parse_csv(b"Date,Close,Open,High,Low,Volume\\n2024-01-02,11,10,12,9,500\\n", "X.csv").loc[0, "close"]
     np.float64(11.0)
     """
-    text = decode(raw, name)
-    line, header = next(rows(text, name), (0, []))
-    if not header:
-        raise DataError(f"{name}: the file is empty; it needs a header and one row a bar.")
-    columns = find_columns(header, name)
-    table = _read_table(text, line, header, columns, name)
-    if table.num_rows == 0:
-        raise DataError(f"{name}: the CSV is empty: a header and no rows; it needs one row a bar.")
-    _check_order(table["date"].to_numpy(), text, name)
-    for column in columns:
-        if column != "date":
-            _check_finite(table[column], text, column, columns[column], name)
-    frame = table.to_pandas()
-    if "adj_close" not in columns:
-        frame["adj_close"] = np.nan
-    return frame[[*REQUIRED, *OPTIONAL]]
+    return rows_of(parse_text(raw, name), None, _ANY)[0]
 
 
-def _read_table(text: str, line: int, header: list[str], columns: dict[str, int], name: str) -> pa.Table:
-    """The wanted columns of what follows the header, which ends in `line`."""
-    types = {c: pa.timestamp("us") if c == "date" else pa.float64() for c in columns}
-    body = text.split("\n", line)[line] if text.count("\n") >= line else ""
-    if not body.strip("\n"):
-        return pa.table({c: pa.array([], t) for c, t in types.items()})
-    by_place = {place: column for column, place in columns.items()}
-    reading = pacsv.ReadOptions(
-        column_names=[by_place.get(i, f"ignored {i}") for i in range(len(header))], use_threads=False
+def parse_text(
+    raw: bytes, name: str, form: FileFormat = _ANY, closes_only: bool = False, symbol: str | None = None
+) -> Parsed:
+    """All rows of a CSV file, in its order.
+
+    Args:
+        raw: the file's bytes, maybe compressed. name: what errors call the file.
+        form: what the configuration decides. closes_only: open, high, low and volume need not be there.
+        symbol: whose columns are meant where the file has those of several side by side.
+    Raises: DataError as `parse_csv`.
+    """
+    content, compression = unpack(raw, name)
+    text, encoding = decode(content, name, form.encoding)
+    shape = recognise(text, name, form, closes_only, symbol)
+    _refuse_guesses(shape, encoding, form, name)
+    rows = _Lines(text, shape, name)
+    layout = Layout(
+        columns={ours: shape.header[place].strip() for ours, place in shape.columns.places.items()},
+        encoding=encoding,
+        compression=compression,
+        separator=shape.separator,
+        header_line=shape.header_line,
+        symbols=shape.tickers,
+        notes=shape.columns.notes,
     )
+    if shape.header_line > 1:
+        layout = layout.noting(f"what stands above line {shape.header_line}, the header, is left out")
+    body = text.split("\n", shape.body)[shape.body] if text.count("\n") >= shape.body else ""
+    if not body.strip():
+        raise DataError(f"{name}: the CSV is empty: a header and no rows; it needs one row a bar.")
+    encoded = body.encode()
+    plain = _plain(encoded, shape, form, rows)
+    if plain is not None:
+        symbols = tuple(plain["symbol"].unique()) if "symbol" in plain else layout.symbols
+        return Parsed(plain, replace(layout, decimal=".", symbols=symbols), rows.places)
+    cells = {c: clean(column) for c, column in _text_cells(encoded, shape, rows).items()}
+    return read_cells(cells, layout, rows.places, form)
+
+
+class _Lines:
+    """Lines of the rows of data, looked up when a sentence needs one."""
+
+    def __init__(self, text: str, shape: Shape, name: str) -> None:
+        self._text, self._shape, self._name = text, shape, name
+        self.places = Rows(name, lambda row: f"line {self._row(row)}")
+
+    def all(self) -> list[tuple[int, list[str]]]:
+        """Line and cells of every row of data."""
+        body = self._text.split("\n", self._shape.body)[self._shape.body]
+        return list(csv_rows(body, self._name, self._shape.separator, self._shape.body))
+
+    def _row(self, row: int) -> int:
+        body = self._text.split("\n", self._shape.body)[self._shape.body]
+        return next(islice(csv_rows(body, self._name, self._shape.separator, self._shape.body), row, None))[0]
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Raise the error for the first row whose cells are not those of the header; `reason` is what pyarrow said."""
+        width = len(self._shape.header)
+        for line, row in self.all():
+            if len(row) != width:
+                raise DataError(
+                    f"{self._name}, line {line}: {len(row)} cells where the header has {width}; correct the line."
+                )
+        raise DataError(f"{self._name}: not readable as CSV ({reason}); save it as plain comma-separated text.")
+
+
+def _reading(shape: Shape) -> tuple[pacsv.ReadOptions, pacsv.ParseOptions, dict[str, str]]:
+    """How pyarrow reads the body, and its name of each column of ours."""
+    names = {place: column for column, place in shape.columns.places.items()}
+    columns = [names.get(i, f"ignored {i}") for i in range(len(shape.header))]
+    reading = pacsv.ReadOptions(column_names=columns, use_threads=False)
+    return reading, pacsv.ParseOptions(delimiter=shape.separator), {column: column for column in names.values()}
+
+
+def _plain(body: bytes, shape: Shape, form: FileFormat, rows: _Lines) -> pd.DataFrame | None:
+    """The rows of a plain file; None where it is none."""
+    columns = shape.columns.places
+    decided = form.decimal == "," or form.thousands or form.date_format or form.date_order not in (None, "ymd")
+    if shape.separator != "," or decided or "time" in columns:
+        return None
+    kinds = {"date": pa.timestamp("us"), "symbol": pa.string()}
+    types = {c: kinds.get(c, pa.float64()) for c in columns}
     conversion = pacsv.ConvertOptions(
         column_types=types,
         include_columns=list(columns),
@@ -135,51 +134,57 @@ def _read_table(text: str, line: int, header: list[str], columns: dict[str, int]
         quoted_strings_can_be_null=True,
         timestamp_parsers=[pacsv.ISO8601],
     )
+    reading, parsing, _ = _reading(shape)
     try:
-        return pacsv.read_csv(pa.BufferReader(body.encode()), read_options=reading, convert_options=conversion)
+        table = pacsv.read_csv(pa.BufferReader(body), reading, parsing, conversion)
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows == 0 or table["date"].null_count:
+        return None
+    if "symbol" in columns:
+        table = table.set_column(table.column_names.index("symbol"), "symbol", _names(table["symbol"]))
+        if table["symbol"].null_count:
+            return None
+    for column in columns:
+        if column in NUMBERS and np.isinf(table[column].to_numpy()).any():
+            cells = _text_cells(body, shape, rows)[column]
+            check_finite(table[column].to_numpy(), cells, column, rows.places)
+    frame = table.to_pandas()
+    for column in NUMBERS:
+        if column not in columns:
+            frame[column] = np.nan
+    return frame[["date", *NUMBERS, *(["symbol"] if "symbol" in columns else [])]]
+
+
+def _names(symbols: pa.ChunkedArray) -> pa.Array:
+    """Symbols without blanks around them, each name kept once in memory."""
+    coded = symbols.combine_chunks().dictionary_encode()
+    return pa.DictionaryArray.from_arrays(coded.indices, clean(coded.dictionary)).dictionary_decode()
+
+
+def _text_cells(body: bytes, shape: Shape, rows: _Lines) -> dict[str, pa.Array]:
+    """The cells of our columns as text."""
+    columns = list(shape.columns.places)
+    conversion = pacsv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pa.string()), include_columns=columns, strings_can_be_null=False
+    )
+    reading, parsing, _ = _reading(shape)
+    try:
+        table = pacsv.read_csv(pa.BufferReader(body), reading, parsing, conversion)
     except pa.ArrowInvalid as error:
-        _refuse(text, columns, len(header), name, str(error))
+        rows.refuse(str(error))
+    if table.num_rows == 0:
+        raise DataError(f"{rows.places.name}: the CSV is empty: a header and no rows; it needs one row a bar.")
+    return {column: table[column].combine_chunks() for column in columns}
 
 
-def _row(text: str, index: int, name: str) -> tuple[int, list[str]]:
-    """Line number and cells of a row of data, from 0."""
-    return next(islice(rows(text, name), index + 1, None))
-
-
-def _refuse(text: str, columns: dict[str, int], width: int, name: str, reason: str) -> NoReturn:
-    """Raise the error for the first cell or row that cannot be read; `reason` is what pyarrow said."""
-    for line, row in islice(rows(text, name), 1, None):
-        if len(row) != width:
-            raise DataError(f"{name}, line {line}: {len(row)} cells where the header has {width}; correct the line.")
-        for column, place in columns.items():
-            cell = row[place]
-            if cell in EMPTY:
-                continue
-            if column == "date" and not is_date(cell):
-                raise DataError(cell_sentence(name, line, column, cell, f"which is no ISO date; {DATE_ADVICE}"))
-            if column != "date" and not NUMBER.fullmatch(cell):
-                advice = "write it with a decimal point and nothing else, or leave the cell empty"
-                raise DataError(cell_sentence(name, line, column, cell, f"which is no number; {advice}"))
-    raise DataError(f"{name}: not readable as CSV ({reason}); save it as plain comma-separated text.")
-
-
-def _check_finite(values: pa.ChunkedArray, text: str, column: str, place: int, name: str) -> None:
-    """pyarrow reads `inf` and `1e999` as numbers; bars hold none."""
-    odd = values.is_valid().to_numpy() & ~np.isfinite(values.to_numpy())
-    if odd.any():
-        line, row = _row(text, int(odd.argmax()), name)
-        raise DataError(cell_sentence(name, line, column, row[place], "which is no finite number; correct it"))
-
-
-def _check_order(dates: NDArray[np.datetime64], text: str, name: str) -> None:
-    disorder = first_disorder(dates)
-    if disorder is None:
+def _refuse_guesses(shape: Shape, encoding: str, form: FileFormat, name: str) -> None:
+    """An encoding that is only likely may not decide the name of a column."""
+    if encoding != "cp1252" or form.encoding is not None:
         return
-    index, kind = disorder
-    line, _ = _row(text, index, name)
-    if kind == "empty":
-        raise DataError(f"{name}, line {line}: the date is empty; {DATE_ADVICE}, or delete the line.")
-    day, before = day_text(dates[index]), day_text(dates[index - 1])
-    if kind == "duplicate":
-        raise DataError(f"{name}, line {line}: the date {day} is there twice; keep one row of that date.")
-    raise DataError(f"{name}, line {line}: the date {day} comes after {before}; sort the file by date ascending.")
+    for column, place in shape.columns.places.items():
+        if not shape.header[place].isascii():
+            raise DataError(
+                f"{name}: the text is not UTF-8, so the name {shape.header[place]!r} of column {column} is a guess; "
+                f"set {FORMAT_KEY}.encoding to cp1252 if it is right."
+            )

@@ -65,22 +65,24 @@ def find_columns(header: list[str], name: str, optional: tuple[str, ...] = OPTIO
     return columns
 
 
-def rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number, from 1, and cells of each row, the header's among them; blank lines are no rows.
+def rows(text: str, name: str, separator: str = ",", above: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Line number, from 1 plus the lines `above` the text, and cells of each row; blank lines are no rows.
 
     The number is that of a row's first line: a quote that is not closed makes one row of all lines after it.
 
     Raises: DataError where the text is no CSV.
     """
-    reader = csv.reader(io.StringIO(text))
+    reader = csv.reader(io.StringIO(text), delimiter=separator)
     before = 0
     try:
         for row in reader:
             if row:
-                yield before + 1, row
+                yield above + before + 1, row
             before = reader.line_num
     except csv.Error as error:
-        raise DataError(f"{name}, line {before + 1}: not readable as CSV ({error}); correct the line.") from error
+        raise DataError(
+            f"{name}, line {above + before + 1}: not readable as CSV ({error}); correct the line."
+        ) from error
 
 
 def cell_sentence(name: str, line: int, column: str, cell: str, rest: str) -> str:

@@ -46,6 +46,9 @@ class SimulatedBars:
     def fingerprint(self, symbol: str) -> tuple[str | None, str | None]:
         return None, None
 
+    def provenance(self, symbol: str) -> dict[str, Any]:
+        return {}
+
     def read(self, symbol: str) -> pd.DataFrame:
         """See `simulate_bars`."""
         return simulate_bars(self._settings, symbol)

@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import pandas as pd
 
 from outsample.config.data import Data
-from outsample.data.csv_source import CsvBars
 from outsample.data.dates import day_text
+from outsample.data.file_source import FileBars
+from outsample.data.package_source import PackageBars
 from outsample.data.simulated_source import SimulatedBars
 from outsample.errors import DataError
 from outsample.hashing import sha256_frame, sha256_of
@@ -41,13 +42,52 @@ class Source(Protocol):
     def fingerprint(self, symbol: str) -> tuple[str | None, str | None]:
         """File of a symbol, as the configuration has it, and the sha256 of its bytes; (None, None) without a file."""
 
+    def provenance(self, symbol: str) -> dict[str, Any]:
+        """What the manifest tells beside that of a symbol that was read: its files, and how they were read."""
 
-SOURCES: dict[str, Callable[[Any, Path], Source]] = {"csv": CsvBars, "simulated": SimulatedBars}
+
+SOURCES: dict[str, Callable[[Any, Path], Source]] = {
+    "csv": FileBars,
+    "parquet": FileBars,
+    "package": PackageBars,
+    "simulated": SimulatedBars,
+}
 
 
-def open_source(data: Data, root: Path = Path()) -> Source:
-    """The source of `data`; `root` is the folder to which its paths are relative."""
-    return SOURCES[data.source.kind](data.source, root)
+class SeveralSources:
+    """The source of `data.source`, and in its place that of `data.sources` for the symbols named there."""
+
+    def __init__(self, data: Data, root: Path) -> None:
+        self._default = SOURCES[data.source.kind](data.source, root)
+        self._others = {s: SOURCES[block.kind](block, root) for s, block in data.sources.items()}
+        used = [self._of(symbol) for symbol in data.symbols]
+        self.simulated = any(source.simulated for source in used)
+
+    def _of(self, symbol: str) -> Source:
+        return self._others.get(symbol, self._default)
+
+    def where(self, symbol: str) -> str:
+        return self._of(symbol).where(symbol)
+
+    def describe(self) -> dict[str, Any]:
+        others = {symbol: source.describe() for symbol, source in sorted(self._others.items())}
+        return self._default.describe() | ({"sources": others} if others else {})
+
+    def fingerprint(self, symbol: str) -> tuple[str | None, str | None]:
+        return self._of(symbol).fingerprint(symbol)
+
+    def provenance(self, symbol: str) -> dict[str, Any]:
+        source = self._of(symbol)
+        own = {"source": source.describe()} if symbol in self._others else {}
+        return own | source.provenance(symbol)
+
+    def read(self, symbol: str) -> pd.DataFrame:
+        return self._of(symbol).read(symbol)
+
+
+def open_source(data: Data, root: Path = Path()) -> SeveralSources:
+    """The sources of `data`; `root` is the folder to which their paths are relative."""
+    return SeveralSources(data, root)
 
 
 def read_symbols(data: Data, root: Path) -> Iterator[tuple[pd.DataFrame, dict[str, Any]]]:
@@ -61,11 +101,12 @@ def read_symbols(data: Data, root: Path) -> Iterator[tuple[pd.DataFrame, dict[st
     Raises: DataError where a symbol has no bars or its bars cannot be read.
     """
     source = open_source(data, root)
-    _check_files(source, data)
+    read: dict[str, tuple[str, str]] = {}
     for symbol in sorted(data.symbols):
         bars = source.read(symbol)
         file, sha256 = source.fingerprint(symbol)
         bars_sha256 = sha256_frame(bars)
+        _refuse_shared(source.where(symbol), symbol, bars_sha256, read)
         entry = {
             "file": file,
             "rows": len(bars),
@@ -73,6 +114,8 @@ def read_symbols(data: Data, root: Path) -> Iterator[tuple[pd.DataFrame, dict[st
             "last": day_text(bars["date"].iloc[-1]),
             "sha256": sha256 or bars_sha256,
             "bars_sha256": bars_sha256,
+            "adjustment_known": bool(bars["adj_close"].notna().any()),
+            **source.provenance(symbol),
         }
         bars.insert(0, "symbol", symbol)
         yield bars, entry
@@ -96,13 +139,11 @@ def read_bars(data: Data, root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.concat([bars for bars, _ in parts], ignore_index=True), manifest_of(data, entries)
 
 
-def _check_files(source: Source, data: Data) -> None:
-    """Two symbols must not share a file: the path would lack {symbol}, and one series would be traded twice."""
-    seen: dict[str, str] = {}
-    for symbol in data.symbols:
-        where = source.where(symbol)
-        if where in seen:
-            raise DataError(
-                f"data.source.path: {where} is the file of {seen[where]} and of {symbol}; write {{symbol}} in the path."
-            )
-        seen[where] = symbol
+def _refuse_shared(where: str, symbol: str, sha256: str, read: dict[str, tuple[str, str]]) -> None:
+    """Two symbols may share a file of many symbols, but not their bars: one series would be traded twice."""
+    if where in read and read[where][1] == sha256:
+        raise DataError(
+            f"data.source.path: {where} is the file of {read[where][0]} and of {symbol}; write {{symbol}} in the path, "
+            "or take a file whose column symbol tells their rows apart."
+        )
+    read[where] = symbol, sha256

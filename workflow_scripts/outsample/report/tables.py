@@ -77,7 +77,7 @@ def _source(source: dict[str, Any]) -> str:
             f"{source['volatility']:g} (log return per bar), persistence {source['persistence']:g}, "
             f"seed {source['seed']}"
         )
-    return f"{source['kind']}, {source['path']}"
+    return f"{source['kind']}, {source.get('path') or source.get('dataset')}"
 
 
 _LEAD = "the first is left only where another leads by more than a standard error of their validated returns"
