@@ -41,9 +41,7 @@ def _add_inspect_command(commands: Any) -> None:
     )
     inspect.add_argument("file", metavar="FILE", help="a CSV or Parquet file")
     inspect.add_argument("--symbol", help="whose rows are meant in a file of several symbols")
-    inspect.add_argument(
-        "--format", metavar="KEYS", help="keys of data.source.format to try, such as 'date_order: dmy'"
-    )
+    inspect.add_argument("--format", metavar="KEYS", help="keys of data.source.format, as 'date_order: dmy'")
     inspect.add_argument("--closes-only", action="store_true", help="use the closes alone, as data.source.closes_only")
     inspect.set_defaults(run=_inspect)
 

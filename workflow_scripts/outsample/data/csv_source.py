@@ -72,8 +72,8 @@ def parse_text(
     )
     if shape.header_line > 1:
         layout = layout.noting(f"what stands above line {shape.header_line}, the header, is left out")
-    body = text.split("\n", shape.body)[shape.body] if text.count("\n") >= shape.body else ""
-    if not body.strip():
+    body = _after(text, shape.body)
+    if not body or body.isspace():
         raise DataError(f"{name}: the CSV is empty: a header and no rows; it needs one row a bar.")
     encoded = body.encode()
     plain = _plain(encoded, shape, form, rows)
@@ -82,6 +82,16 @@ def parse_text(
         return Parsed(plain, replace(layout, decimal=".", symbols=symbols), rows.places)
     cells = {c: clean(column) for c, column in _text_cells(encoded, shape, rows).items()}
     return read_cells(cells, layout, rows.places, form)
+
+
+def _after(text: str, lines: int) -> str:
+    """What stands below the first lines of a text."""
+    start = 0
+    for _ in range(lines):
+        start = text.find("\n", start) + 1
+        if start == 0:
+            return ""
+    return text[start:]
 
 
 class _Lines:
@@ -93,11 +103,11 @@ class _Lines:
 
     def all(self) -> list[tuple[int, list[str]]]:
         """Line and cells of every row of data."""
-        body = self._text.split("\n", self._shape.body)[self._shape.body]
+        body = _after(self._text, self._shape.body)
         return list(csv_rows(body, self._name, self._shape.separator, self._shape.body))
 
     def _row(self, row: int) -> int:
-        body = self._text.split("\n", self._shape.body)[self._shape.body]
+        body = _after(self._text, self._shape.body)
         return next(islice(csv_rows(body, self._name, self._shape.separator, self._shape.body), row, None))[0]
 
     def refuse(self, reason: str) -> NoReturn:

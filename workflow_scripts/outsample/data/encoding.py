@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import zipfile
 import zlib
 
@@ -29,7 +28,7 @@ _OTHERS = (
     (b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it, or compress it by gzip"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it, or compress it by gzip"),
 )
-_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_CONTROL = bytes([*range(9), 0x0B, *range(0x0E, 0x20), 0x7F])
 
 
 def unpack(raw: bytes, name: str) -> tuple[bytes, str | None]:
@@ -79,13 +78,7 @@ def decode(raw: bytes, name: str, encoding: str | None) -> tuple[str, str]:
             text = raw.decode(found)
         except UnicodeDecodeError as error:
             found, text = "cp1252", _cp1252(raw, name, error)
-    odd = _CONTROL.search(text)
-    if odd:
-        line = text.count("\n", 0, odd.start()) + 1
-        hint = f", or {FORMAT_KEY}.encoding is needed (utf-16-le?)" if odd[0] == "\0" else ""
-        raise DataError(
-            f"{name}, line {line}: the byte 0x{ord(odd[0]):02x} stands in no text; the file is no CSV{hint}."
-        )
+    _refuse_control(text, name)
     return text.replace("\r\n", "\n").replace("\r", "\n"), str(found).removesuffix("-sig")
 
 
@@ -110,3 +103,16 @@ def _cp1252(raw: bytes, name: str, error: UnicodeDecodeError) -> str:
             f"{name}, line {line}: the byte 0x{raw[error.start]:02x} is text neither in UTF-8 nor in cp1252; save the "
             f"file as CSV in UTF-8, or set {FORMAT_KEY}.encoding."
         ) from error
+
+
+def _refuse_control(text: str, name: str) -> None:
+    """Bytes that stand in no text tell that a file is none."""
+    content = text.encode()
+    if len(content.translate(None, _CONTROL)) == len(content):
+        return
+    place = next(i for i, byte in enumerate(content) if byte in _CONTROL)
+    line = content.count(b"\n", 0, place) + 1
+    hint = f", or {FORMAT_KEY}.encoding is needed (utf-16-le?)" if content[place] == 0 else ""
+    raise DataError(
+        f"{name}, line {line}: the byte 0x{content[place]:02x} stands in no text; the file is no CSV{hint}."
+    )

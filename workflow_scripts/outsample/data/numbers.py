@@ -66,7 +66,7 @@ def _evidence(columns: Mapping[str, pa.Array]) -> _Evidence:
         for mark, other in ((".", ","), (",", ".")):
             m, o = _MARKS[mark], _MARKS[other]
             patterns = (
-                (found.decimal, rf"{o}[^{m}]*{m}[^{m}{o}]*$"),
+                (found.decimal, rf"{o}[^{m}]*{m}[^{m}{o}]*$|{_SPACES}\d{{3}}{m}\d*$"),
                 (found.decimal, rf"^[^{o}{m}]*{m}(\d{{0,2}}|\d{{4,}})([eE][+-]?\d+|[kKmMbBtT])?$"),
                 (found.decimal, rf"^([^{o}{m}\d]*0*|[^{o}{m}]*\d{{4,}}){m}\d{{3}}([eE][+-]?\d+|[kKmMbBtT])?$"),
                 (found.thousands, rf"{m}[^{o}]*{m}|{m}.*{o}"),

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from outsample.config.files import SEPARATORS, FileFormat
-from outsample.data.columns import Columns, candidates, likeness, match, spelled
+from outsample.data.columns import Columns, candidates, likeness, match
 from outsample.data.layout import FORMAT_KEY
 from outsample.errors import DataError
 
 _SEARCHED = 100  # lines among which the header is looked for
 _LONGEST = 65_536  # letters of a line that may be a header
 _LEAST = 2  # columns of ours that a header names
+_ENOUGH = 4  # of them, so that no other line can be the header
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,7 @@ def recognise(text: str, name: str, form: FileFormat, closes_only: bool, symbol:
     if not any(line.strip() for _, line in lines):
         raise DataError(f"{name}: the file is empty; it needs a header and one row a bar.")
     _refuse_documents(lines, name)
-    separators = [SEPARATORS[form.separator]] if form.separator else list(SEPARATORS.values())
-    best: tuple[int, int, str] | None = None
-    for separator in separators:
-        for place, (number, line) in enumerate(lines):
-            if form.header_line not in (None, number) or len(line) > _LONGEST:
-                continue
-            alike = likeness(cells_of(line, separator, name, number), form.columns)
-            if best is None or alike > best[0]:
-                best = alike, place, separator
-    if best is None:
-        raise DataError(f"{name}: no line can be a header; correct {FORMAT_KEY}.header_line, or see what the file is.")
-    alike, place, separator = best
+    alike, place, separator = _header(lines, name, form)
     table = [(number, cells_of(line, separator, name, number)) for number, line in lines if len(line) <= _LONGEST]
     three = _three_lines(table, name, symbol)
     if three is not None:
@@ -73,6 +63,24 @@ def recognise(text: str, name: str, form: FileFormat, closes_only: bool, symbol:
     header = tuple(cells_of(line[:_LONGEST], separator, name, number))
     sample = next((cells for n, cells in table if n > number), [])
     return Shape(separator, number, number, header, match(header, sample, name, form.columns, closes_only))
+
+
+def _header(lines: Sequence[tuple[int, str]], name: str, form: FileFormat) -> tuple[int, int, str]:
+    """How many of our columns the line that is most like a header names, its place, and its separator."""
+    separators = [SEPARATORS[form.separator]] if form.separator else list(SEPARATORS.values())
+    best: tuple[int, int, str] | None = None
+    for place, (number, line) in enumerate(lines):
+        if form.header_line not in (None, number) or len(line) > _LONGEST:
+            continue
+        for separator in separators:
+            alike = likeness(cells_of(line, separator, name, number), form.columns) if separator in line else 0
+            if best is None or alike > best[0]:
+                best = alike, place, separator
+        if best is not None and best[0] >= _ENOUGH:
+            break
+    if best is None:
+        raise DataError(f"{name}: no line can be a header; correct {FORMAT_KEY}.header_line, or see what the file is.")
+    return best
 
 
 def _first_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -106,8 +114,9 @@ def _three_lines(
     """
     for i in range(len(table) - 2):
         (number, above), (_, middle), (last, below) = table[i : i + 3]
-        date = len(below) > 1 and bool(candidates(below[:1], "date") or spelled(below[0]) == "date")
-        if not (date and not any(cell.strip() for cell in below[1:]) and len(above) == len(middle) == len(below)):
+        if len(below) < 2 or any(cell.strip() for cell in below[1:]) or not len(above) == len(middle) == len(below):
+            continue
+        if not candidates(below[:1], "date"):
             continue
         names, tickers = (above, middle) if likeness(above[1:], {}) >= likeness(middle[1:], {}) else (middle, above)
         distinct = tuple(dict.fromkeys(cell.strip() for cell in tickers[1:] if cell.strip()))
