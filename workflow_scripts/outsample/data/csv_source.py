@@ -6,6 +6,7 @@ taken as text and read by `numbers` and `stamps`; only to name a line is the tex
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import NoReturn
@@ -20,12 +21,13 @@ from outsample.data.columns import NUMBERS
 from outsample.data.csv_text import rows as csv_rows
 from outsample.data.encoding import decode, unpack
 from outsample.data.layout import FORMAT_KEY, Layout, Parsed, Rows
-from outsample.data.numbers import EMPTY, check_finite, clean
+from outsample.data.numbers import EMPTY, check_finite, clean, shows_point
 from outsample.data.recognise import Shape, recognise
 from outsample.data.table import read_cells, rows_of
 from outsample.errors import DataError
 
 _ANY = FileFormat()
+_SHOWING = 20_000  # letters of a plain file in which the decimal point is looked for
 
 
 def parse_csv(raw: bytes, name: str) -> pd.DataFrame:
@@ -72,7 +74,7 @@ def parse_text(
     )
     if shape.header_line > 1:
         layout = layout.noting(f"what stands above line {shape.header_line}, the header, is left out")
-    body = _after(text, shape.body)
+    body = text[_below(text, shape.body) :]
     if not body or body.isspace():
         raise DataError(f"{name}: the CSV is empty: a header and no rows; it needs one row a bar.")
     encoded = body.encode()
@@ -84,14 +86,14 @@ def parse_text(
     return read_cells(cells, layout, rows.places, form)
 
 
-def _after(text: str, lines: int) -> str:
-    """What stands below the first lines of a text."""
+def _below(text: str, lines: int) -> int:
+    """Where what stands below the first lines of a text begins."""
     start = 0
     for _ in range(lines):
         start = text.find("\n", start) + 1
         if start == 0:
-            return ""
-    return text[start:]
+            return len(text)
+    return start
 
 
 class _Lines:
@@ -101,14 +103,14 @@ class _Lines:
         self._text, self._shape, self._name = text, shape, name
         self.places = Rows(name, lambda row: f"line {self._row(row)}")
 
-    def all(self) -> list[tuple[int, list[str]]]:
-        """Line and cells of every row of data."""
-        body = _after(self._text, self._shape.body)
-        return list(csv_rows(body, self._name, self._shape.separator, self._shape.body))
+    def all(self, letters: int | None = None) -> Iterator[tuple[int, list[str]]]:
+        """Line and cells of every row of data, or of those in so many letters."""
+        start = _below(self._text, self._shape.body)
+        body = self._text[start : None if letters is None else start + letters]
+        return csv_rows(body, self._name, self._shape.separator, self._shape.body)
 
     def _row(self, row: int) -> int:
-        body = _after(self._text, self._shape.body)
-        return next(islice(csv_rows(body, self._name, self._shape.separator, self._shape.body), row, None))[0]
+        return next(islice(self.all(), row, None))[0]
 
     def refuse(self, reason: str) -> NoReturn:
         """Raise the error for the first row whose cells are not those of the header; `reason` is what pyarrow said."""
@@ -155,6 +157,8 @@ def _plain(body: bytes, shape: Shape, form: FileFormat, rows: _Lines) -> pd.Data
         table = table.set_column(table.column_names.index("symbol"), "symbol", _names(table["symbol"]))
         if table["symbol"].null_count:
             return None
+    if form.decimal is None and not _point_decides(rows, shape):
+        return None
     for column in columns:
         if column in NUMBERS and np.isinf(table[column].to_numpy()).any():
             cells = _text_cells(body, shape, rows)[column]
@@ -164,6 +168,13 @@ def _plain(body: bytes, shape: Shape, form: FileFormat, rows: _Lines) -> pd.Data
         if column not in columns:
             frame[column] = np.nan
     return frame[["date", *NUMBERS, *(["symbol"] if "symbol" in columns else [])]]
+
+
+def _point_decides(rows: _Lines, shape: Shape) -> bool:
+    """Whether one of the first rows shows that the point is decimal; else all cells are looked at as text."""
+    places = [place for column, place in shape.columns.places.items() if column in NUMBERS]
+    first = rows.all(_SHOWING)
+    return any(shows_point(row[place].strip()) for _, row in first for place in places if place < len(row))
 
 
 def _names(symbols: pa.ChunkedArray) -> pa.Array:

@@ -5,6 +5,7 @@ Whether `1,234` is 1234 or 1.234 is decided by all numbers of a file together, o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ EMPTY = (
     *("None", "none", "NaT", "<NA>", "nil", "(null)", "."),
 )
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_POINT = re.compile(r"[+-]?(\d*\.(\d{0,2}|\d{4,})|(0?|\d{4,})\.\d{3})")
 _MARKS = {".": r"\.", ",": ","}
 _SPACES = "[ '\u00a0\u202f\u2009\u2019]"
 _UNITS = {"[kK]": "e3", "[mM]": "e6", "[bB]": "e9", "[tT]": "e12"}
@@ -39,6 +41,15 @@ def clean(cells: pa.Array) -> pa.Array:
     trimmed = pc.utf8_trim_whitespace(cells)
     empty = pc.is_in(trimmed, value_set=pa.array(EMPTY))
     return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
+
+
+def shows_point(cell: str) -> bool:
+    """Whether a number can have a decimal point only: 10.5 and 1234.567 can, 10.500 may be 10500.
+
+    >>> [shows_point(cell) for cell in ("10.5", "1234.567", "0.123", "10.500", "782")]
+    [True, True, True, False, False]
+    """
+    return _POINT.fullmatch(cell) is not None
 
 
 def _first(mask: pa.Array) -> int | None:
@@ -64,6 +75,8 @@ def _evidence(columns: Mapping[str, pa.Array]) -> _Evidence:
     found = _Evidence({}, {}, {})
     for name, cells in columns.items():
         for mark, other in ((".", ","), (",", ".")):
+            if not pc.any(pc.match_substring(cells, mark)).as_py():
+                continue
             m, o = _MARKS[mark], _MARKS[other]
             patterns = (
                 (found.decimal, rf"{o}[^{m}]*{m}[^{m}{o}]*$|{_SPACES}\d{{3}}{m}\d*$"),
@@ -86,7 +99,8 @@ def recognise_marks(
 
     Args:
         columns: cleaned cells by column. rows: where they stand.
-        decimal, thousands: as configured, or None. point: whether the point is decimal wherever nothing else is shown.
+        decimal, thousands: as configured, or None.
+        point: whether the point is decimal where all cells of a column have it and nothing else is shown.
     Raises: DataError where cells contradict each other, or where two readings fit.
     """
     if decimal is not None:
@@ -110,7 +124,7 @@ def recognise_marks(
     found = next(iter(seen.decimal), None)
     if found is None and seen.thousands:
         found = "." if "," in seen.thousands else ","
-    if found is None and seen.either and not (point and set(seen.either) == {"."}):
+    if found is None and seen.either and not (point and set(seen.either) == {"."} and _fixed_digits(columns)):
         mark, place = next(iter(seen.either.items()))
         text = str(columns[place[0]][place[1]])
         other = "." if mark == "," else ","
@@ -122,6 +136,15 @@ def recognise_marks(
     return Marks(decimal, other if other in {*seen.thousands, *seen.either} else None)
 
 
+def _fixed_digits(columns: Mapping[str, pa.Array]) -> bool:
+    """Whether the point stands in every cell of a column or in none, as where prices have a fixed number of digits."""
+    for cells in columns.values():
+        pointed = pc.match_substring(cells, ".").drop_null()
+        if pc.any(pointed).as_py() and not pc.all(pointed).as_py():
+            return False
+    return True
+
+
 def read_numbers(cells: pa.Array, column: str, marks: Marks, rows: Rows) -> NDArray[np.float64]:
     """Values [T] of cleaned cells; NaN where a cell is null.
 
@@ -129,8 +152,10 @@ def read_numbers(cells: pa.Array, column: str, marks: Marks, rows: Rows) -> NDAr
 
     Raises: DataError with the line and the cell where one is no finite number.
     """
-    plain = pc.replace_substring_regex(cells, r"^([+-]?)[$€£¥]\s*", r"\1")
     decimal, group = _MARKS[marks.decimal], _MARKS["," if marks.decimal == "." else "."]
+    if pc.all(pc.match_substring_regex(cells, rf"^\d+({decimal}\d*)?$")).as_py():
+        return _values(pc.replace_substring(cells, ",", ".") if marks.decimal == "," else cells)
+    plain = pc.replace_substring_regex(cells, r"^([+-]?)[$€£¥]\s*", r"\1")
     if column == "volume":
         for unit, power in _UNITS.items():
             plain = pc.replace_substring_regex(plain, rf"(\d)\s?{unit}$", rf"\1{power}")
@@ -143,8 +168,13 @@ def read_numbers(cells: pa.Array, column: str, marks: Marks, rows: Rows) -> NDAr
     bad = _first(pc.invert(pc.match_substring_regex(plain, _NUMBER)))
     if bad is not None:
         raise _no_number(cells, column, bad, marks, rows)
-    values: NDArray[np.float64] = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    values = _values(plain)
     check_finite(values, cells, column, rows)
+    return values
+
+
+def _values(cells: pa.Array) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
     return values
 
 
