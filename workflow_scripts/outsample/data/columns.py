@@ -136,7 +136,10 @@ def _several(column: str, found: Sequence[int], header: Sequence[str], sample: S
 
 def _unnamed_index(header: Sequence[str], places: dict[str, int]) -> None:
     """The first column without a name is the date where none has it: the index of a saved pandas frame."""
-    if "date" not in places and header and spelled(header[0]) in ("", "unnamed_0", "index_level_0", "index"):
+    stored = [i for i, cell in enumerate(header) if spelled(cell) == "index_level_0"]
+    if "date" not in places and stored:
+        places["date"] = stored[0]
+    elif "date" not in places and header and spelled(header[0]) in ("", "unnamed_0", "index"):
         places["date"] = 0
 
 

@@ -86,7 +86,8 @@ class FileBars:
                 raise DataError(
                     f"{file}: not readable ({error.strerror}); data.source.path must name a file."
                 ) from error
-            self._last = file, None if "symbol" in parsed.frame else symbol, parsed
+            whole = settings.kind == "csv" and "symbol" in parsed.frame
+            self._last = file, None if whole else symbol, parsed
         return rows_of(self._last[2], symbol, settings.format, settings.closes_only)
 
     def _missing_file(self, symbol: str) -> str:

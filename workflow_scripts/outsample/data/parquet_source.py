@@ -41,7 +41,7 @@ def parse_parquet(path: Path, name: str, form: FileFormat, closes_only: bool, sy
 
 def _parse(file: pq.ParquetFile, name: str, form: FileFormat, closes_only: bool, symbol: str | None) -> Parsed:
     header = file.schema_arrow.names
-    columns = match([_plain_index(n) for n in header], [], name, form.columns, closes_only)
+    columns = match(header, [], name, form.columns, closes_only)
     wanted = {ours: header[place] for ours, place in columns.places.items()}
     symbols = _symbols(file, wanted["symbol"]) if "symbol" in wanted else ()
     groups = list(_groups(file, wanted, symbol if len(symbols) > 1 and symbol in symbols else None))
@@ -54,10 +54,6 @@ def _parse(file: pq.ParquetFile, name: str, form: FileFormat, closes_only: bool,
     texts = {ours: clean(cells[ours]) for ours in cells if pa.types.is_string(cells[ours].type)}
     typed = {ours: column for ours, column in cells.items() if ours not in texts}
     return _assemble(texts, typed, layout, rows, form, symbols)
-
-
-def _plain_index(name: str) -> str:
-    return "" if name.startswith("__index_level_") else name
 
 
 def _column(table: pa.Table, theirs: str, name: str) -> pa.Array:

@@ -73,6 +73,18 @@ class Validation:
             checks.append(
                 {"id": "calendar_known", "severity": "warning", "symbol": "all", "count": 1, "detail": detail}
             )
+        for symbol, found in self._symbols.items():
+            if getattr(self._data.source_of(symbol), "closes_only", False):
+                detail = "the source has closes alone: open, high and low are set to the close"
+                checks.append(
+                    {
+                        "id": "closes_only",
+                        "severity": "warning",
+                        "symbol": symbol,
+                        "count": found["rows"],
+                        "detail": detail,
+                    }
+                )
         return {
             "simulated": self._source.simulated,
             "calendar": {
