@@ -177,7 +177,26 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
             'data.start (date) must be a date such as 2020-01-31, but is "2020-02-30".',
         ),
         ("data: {start: 2021-01-01, end: 2020-01-01}", "data.start 2021-01-01 is after data.end 2020-01-01."),
-        ("data: {source: {kind: cvs}}", 'data.source.kind must be one of csv, simulated, but is "cvs".'),
+        (
+            "data: {sources: {AAPL: {path: x}}}",
+            'data.sources.AAPL must be a block that states its kind, but is {"path": "x"}.',
+        ),
+        (
+            "data: {sources: {AAPL: {kind: csv, pth: x}}}",
+            "data.sources.AAPL.pth is not a key; did you mean data.sources.AAPL.path?",
+        ),
+        (
+            "data: {sources: {AAPL: {kind: simulated, bars: 5}}}",
+            "data.sources.AAPL.bars (bars) must be at least 10, but is 5.",
+        ),
+        (
+            "data: {source: {format: {columns: {vol: X}}}}",
+            "data.source.format.columns.vol is no column of bars; did you mean data.source.format.columns.volume?",
+        ),
+        (
+            "data: {source: {kind: cvs}}",
+            'data.source.kind must be one of csv, parquet, package, simulated, but is "cvs".',
+        ),
         (
             "data: {source: {bars: 100}}",
             "data.source.bars is not a key of this kind of source; it needs data.source.kind: simulated.",

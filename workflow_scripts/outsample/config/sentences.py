@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -73,6 +73,7 @@ def place_of(loc: Sequence[str | int]) -> Place:
     field: FieldInfo | None = None
     kinds: Sequence[type[Block]] = ()
     for part in loc:
+        annotation = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
         blocks = blocks_of(annotation)
         origin, members = get_origin(annotation), [m for m in get_args(annotation) if m is not type(None)]
         if len(blocks) > 1:  # the part is the tag of a kind
@@ -153,6 +154,7 @@ def _expected(kind: str, context: dict[str, Any], field: FieldInfo | None) -> st
         "too_short": "a list of {min_length} or more",
         "too_long": "a list of {max_length} or fewer",
         "union_tag_invalid": "one of {expected_tags}",
+        "union_tag_not_found": "a block that states its kind",
     }
     return words[kind].format(**context).replace("'", "") if kind in words else None
 
