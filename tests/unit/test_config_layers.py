@@ -190,6 +190,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
             "data.sources.AAPL.bars (bars) must be at least 10, but is 5.",
         ),
         (
+            "data: {source: {path: 'own/{symbol}*.csv'}}",
+            "data.source.path 'own/{symbol}*.csv' also takes symbols with a longer name; write it as {symbol}_*.csv.",
+        ),
+        (
             "data: {source: {format: {columns: {vol: X}}}}",
             "data.source.format.columns.vol is no column of bars; did you mean data.source.format.columns.volume?",
         ),

@@ -177,6 +177,13 @@ READ: dict[str, tuple[str | bytes, dict[str, object]] | tuple[str | bytes, dict[
         VALUES,
         ["2024-01-02", "2024-02-02", "2024-03-02"],
     ),
+    "dd.mm.yyyy without a day above 12": (
+        dated("01.02.2024", "02.02.2024", "03.02.2024"),
+        {},
+        VALUES,
+        ["2024-02-01", "2024-02-02", "2024-02-03"],
+    ),
+    "mm.dd.yyyy": (dated("01.15.2024", "01.16.2024", "01.17.2024"), {}),
     "yyyy/mm/dd": (dated("2024/01/15", "2024/01/16", "2024/01/17"), {}),
     "yyyymmdd": (dated("20240115", "20240116", "20240117"), {}),
     "yyyymmdd hhmmss": (

@@ -6,6 +6,7 @@ fit.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from zoneinfo import available_timezones
 
@@ -58,6 +59,12 @@ class FileFormat(Block):
         return self
 
 
+def _check_path(path: str) -> None:
+    """A mark beside {symbol} would take the files of other symbols: A* is AAPL's as well."""
+    if re.search(r"[*?]\{symbol\}|\{symbol\}[*?]", path):
+        raise refusal("path", f"{path!r} also takes symbols with a longer name; write it as {{symbol}}_*.csv")
+
+
 class CsvSource(Block):
     """Bars from one CSV file a symbol, several, or one file for all symbols."""
 
@@ -76,6 +83,11 @@ class CsvSource(Block):
         "-",
     )
 
+    @model_validator(mode="after")
+    def _consistent(self) -> CsvSource:
+        _check_path(self.path)
+        return self
+
 
 class ParquetSource(Block):
     """Bars from Parquet files; a path, columns and dates as in kind csv."""
@@ -84,6 +96,11 @@ class ParquetSource(Block):
     path: str = key("data/market/{symbol}.parquet", "File of one symbol, as with kind csv.", "-")
     format: FileFormat = Field(FileFormat(), description="How columns and dates are read, as with kind csv.")
     closes_only: bool = key(False, "The source has closes alone, as with kind csv.", "-")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ParquetSource:
+        _check_path(self.path)
+        return self
 
 
 class PackageSource(Block):

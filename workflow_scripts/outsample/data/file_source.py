@@ -32,6 +32,7 @@ class FileBars:
         self._last: tuple[str, str | None, Parsed] | None = None  # a file of many symbols is read once
         self._layouts: dict[str, list[tuple[str, int, Layout]]] = {}
         self._merged: dict[str, int] = {}
+        self._hashes: dict[str, str] = {}
 
     def where(self, symbol: str) -> str:
         return self._settings.path.replace("{symbol}", symbol)
@@ -42,7 +43,7 @@ class FileBars:
 
     def fingerprint(self, symbol: str) -> tuple[str | None, str | None]:
         files = files_of(self._settings.path, symbol, self._root)
-        hashes = {file: sha256_file(self._root / file) for file in files}
+        hashes = {file: self._hash(file) for file in files}
         if list(hashes) == [self.where(symbol)]:
             return self.where(symbol), hashes[self.where(symbol)]
         return self.where(symbol), sha256_of(hashes)
@@ -50,7 +51,7 @@ class FileBars:
     def provenance(self, symbol: str) -> dict[str, Any]:
         """What the manifest tells of a symbol that was read: its files, and how each was read."""
         files = [
-            {"file": file, "sha256": sha256_file(self._root / file), "rows": rows, "layout": layout.describe()}
+            {"file": file, "sha256": self._hash(file), "rows": rows, "layout": layout.describe()}
             for file, rows, layout in self._layouts[symbol]
         ]
         told: dict[str, Any] = {"files": files}
@@ -75,6 +76,11 @@ class FileBars:
         self._layouts[symbol] = [(file, len(frame), layout) for file, frame, layout in parts]
         bars, self._merged[symbol] = join([(file, frame) for file, frame, _ in parts])
         return bars
+
+    def _hash(self, file: str) -> str:
+        if file not in self._hashes:
+            self._hashes[file] = sha256_file(self._root / file)
+        return self._hashes[file]
 
     def _read(self, file: str, symbol: str) -> tuple[pd.DataFrame, Layout]:
         settings = self._settings

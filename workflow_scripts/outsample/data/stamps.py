@@ -208,9 +208,10 @@ def _day_or_month(parts: _Parts, form: FileFormat, rows: Rows) -> tuple[str, str
             f"{rows.at(other)}: the date {shown(parts.cells[other])} can have the month first only, and that of "
             f"{rows.line(one)}, {shown(parts.cells[one])}, the day first only; write all dates in one order."
         )
-    if day_first.any() or month_first.any():
-        order = "dmy" if day_first.any() else "mdy"
-        return order, said[order]
+    pointed = pc.all(pc.match_substring_regex(parts.cells, r"^\d{1,2}\.\d{1,2}\.")).as_py()
+    if day_first.any() or month_first.any() or pointed:
+        order = "mdy" if month_first.any() else "dmy"
+        return order, said[order].replace("/", "." if pointed else "/")
     row = int((parts.there & (first != second)).argmax()) if (first != second).any() else int(parts.there.argmax())
     readings = {order: day_text(parts.moments(order)[row]) for order in said}
     if not (first != second)[parts.there].any():
