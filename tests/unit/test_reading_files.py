@@ -156,6 +156,12 @@ READ: dict[str, tuple[str | bytes, dict[str, object]] | tuple[str | bytes, dict[
         PLAIN.replace("10.5", '"10,5"').replace("12.25", '"12,25"').replace("12.5", '"12,5"'),
         {},
     ),
+    "prices of three decimals, all of them": (
+        HEADER + "2024-01-15,145.123,145.200,145.100,145.150,782\n",
+        {},
+        [[145.123, 145.2, 145.1, 145.15, 782]],
+        DAYS[:1],
+    ),
     "thousands commas": (PLAIN.replace("1500", '"1,500"').replace("2000", '"2,000"'), {}),
     "thousands blanks": (PLAIN.replace("1500", "1 500").replace("2000", "2\u00a0000"), {}),
     "thousands apostrophes": (PLAIN.replace("1500", "1'500"), {}),
@@ -375,6 +381,11 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, object], str]] = {
         {},
         "X.csv: line 2 holds '1.105', which is 1.105 or 1105, and no number in the file decides; set "
         "data.source.format.decimal to '.' (for 1.105) or ',' (for 1105).",
+    ),
+    "points between thousands in a file with commas": (
+        HEADER + "2024-01-15,10,12,9,11,1.438\n2024-01-16,11,13,10,12,782\n",
+        {},
+        "X.csv: line 2 holds '1.438', which is 1.438 or 1438, and no number in the file decides",
     ),
     "decimal point and decimal comma": (
         PLAIN.replace("10.5", '"10,5"'),
