@@ -349,7 +349,7 @@ def test_every_shipped_experiment_loads_in_every_environment():
         for environment in ("development", "staging", "production"):
             settings = load(name, {"environment": environment}, ROOT).settings
             simulated = settings.data.source.kind == "simulated"
-            assert simulated == (name != "quickstart")
+            assert simulated == (name in {"planted_edge", "random_walk"})
             assert not simulated or settings.report.title.startswith("Simulated")
 
 
