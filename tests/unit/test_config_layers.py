@@ -199,7 +199,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
         ),
         (
             "data: {source: {kind: cvs}}",
-            'data.source.kind must be one of csv, parquet, package, simulated, but is "cvs".',
+            'data.source.kind must be one of csv, parquet, package, simulated, http, url, yfinance, but is "cvs".',
         ),
         (
             "data: {source: {bars: 100}}",

@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--out", metavar="FILE.db", required=True, help="SQLite file, e.g. for optuna-dashboard")
     study.set_defaults(run=_study)
     _add_inspect_command(commands)
+    _add_data_commands(commands)
     _add_package_commands(commands)
     return parser
 
@@ -44,6 +45,20 @@ def _add_inspect_command(commands: Any) -> None:
     inspect.add_argument("--format", metavar="KEYS", help="keys of data.source.format, as 'date_order: dmy'")
     inspect.add_argument("--closes-only", action="store_true", help="use the closes alone, as data.source.closes_only")
     inspect.set_defaults(run=_inspect)
+
+
+def _add_data_commands(commands: Any) -> None:
+    fetch = commands.add_parser("fetch", help="fetch the bars of an experiment into data/, once, over the network")
+    fetch.add_argument("experiment", metavar="EXPERIMENT", help="name of a file in config/experiments, without .yaml")
+    fetch.add_argument("symbols", metavar="SYMBOL", nargs="*", help="some of its symbols; without any, all of them")
+    fetch.add_argument("--retrieved", metavar="DATE", help="what origin.json shall give as the date of the retrieval")
+    fetch.add_argument(
+        "--note", metavar="TEXT", help="what origin.json shall say of the retrieval: terms, a ticket, ..."
+    )
+    fetch.add_argument(
+        "--force", action="store_true", help="store the answers even where bars that are stored would be lost"
+    )
+    fetch.set_defaults(run=_fetch)
 
 
 def _add_package_commands(commands: Any) -> None:
@@ -102,6 +117,12 @@ def _inspect(arguments: argparse.Namespace) -> None:
     from outsample.cli.inspect import inspect
 
     inspect(arguments.file, arguments.symbol, arguments.format, arguments.closes_only)
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    from outsample.cli.fetch import fetch
+
+    fetch(arguments.experiment, arguments.symbols, arguments.retrieved, arguments.note, arguments.force)
 
 
 def _verify(arguments: argparse.Namespace) -> None:

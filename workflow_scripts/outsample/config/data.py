@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from outsample.config.block import Block, key, refusal
 from outsample.config.files import CsvSource as CsvSource
 from outsample.config.files import PackageSource, ParquetSource
+from outsample.config.remote import HttpSource, UrlSource, YfinanceSource
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=^-]*$")]
 _MAX_SEED = 2**32 - 1
@@ -30,7 +31,10 @@ class SimulatedSource(Block):
     seed: int = key(0, "Seed of the draw; each symbol draws its own stream from it.", "-", ge=0, le=_MAX_SEED)
 
 
-AnySource = Annotated[CsvSource | ParquetSource | PackageSource | SimulatedSource, Field(discriminator="kind")]
+AnySource = Annotated[
+    CsvSource | ParquetSource | PackageSource | SimulatedSource | HttpSource | UrlSource | YfinanceSource,
+    Field(discriminator="kind"),
+]
 
 
 class Data(Block):

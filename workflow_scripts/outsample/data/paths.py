@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from outsample.config.data import Data
+from outsample.config.remote import Fetched
 
 _WILD = ("*", "?")
 
@@ -29,6 +30,7 @@ def input_files(data: Data, symbols: list[str], root: Path = Path()) -> list[str
     """Every file that the sources read and that is there; ingest_bars says which one is missing."""
     files = set()
     for symbol in symbols:
-        path = getattr(data.source_of(symbol), "path", None)
+        source = data.source_of(symbol)
+        path = f"{source.store.rstrip('/')}/*" if isinstance(source, Fetched) else getattr(source, "path", None)
         files |= set(files_of(path, symbol, root)) if path else set()
     return sorted(files)

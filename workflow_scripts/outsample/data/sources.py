@@ -18,6 +18,7 @@ from outsample.data.dates import day_text
 from outsample.data.file_source import FileBars
 from outsample.data.package_source import PackageBars
 from outsample.data.simulated_source import SimulatedBars
+from outsample.data.stored_source import StoredBars
 from outsample.errors import DataError
 from outsample.hashing import sha256_frame, sha256_of
 
@@ -51,6 +52,9 @@ SOURCES: dict[str, Callable[[Any, Path], Source]] = {
     "parquet": FileBars,
     "package": PackageBars,
     "simulated": SimulatedBars,
+    "http": StoredBars,
+    "url": StoredBars,
+    "yfinance": StoredBars,
 }
 
 

@@ -236,7 +236,19 @@ TABLES: dict[str, TableSchema] = {
 DOCUMENTS: dict[str, dict[str, str]] = {
     # settings: every key of the experiment; sha256: hash of the settings in canonical JSON.
     "config": {"experiment": "string", "environment": "string", "settings": "object", "sha256": "string"},
-    # symbols: symbol -> {file, rows, first, last, sha256}; adjustment: what was done to prices.
+    # Beside the answers that `outsample fetch` has stored for a symbol. query: what was asked for, secrets as ${VAR},
+    # and start and end where it holds them; files: [{file, sha256, bytes, ...}] in order; retrieved (ISO date), note:
+    # what the caller said of the retrieval.
+    "origin": {
+        "kind": "string",
+        "symbol": "string",
+        "query": "object",
+        "files": "array",
+        "retrieved": "string?",
+        "note": "string?",
+    },
+    # symbols: symbol -> {file, rows, first, last, sha256, and origin of what was fetched}; adjustment: what was done to
+    # prices.
     "bars_manifest": {"source": "object", "simulated": "boolean", "symbols": "object", "sha256": "string"},
     # symbols: symbol -> {rows, first, last}; calendar: {name, inferred, periods_per_year};
     # checks: [{id, severity, symbol, count, detail}]; adjustment: sentence.
