@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import fsspec
 import pandas as pd
 import pytest
+import yaml
 
 from outsample.cli.main import main
 from outsample.config.data import Data
@@ -18,6 +19,7 @@ from outsample.config.remote import UrlSource, YfinanceSource
 from outsample.data.sources import read_bars
 from outsample.errors import DataError
 from outsample.fetch.run import fetch
+from outsample.io.lineage import dvc_hash
 
 http_service = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "http_service.py")))
 HEADER = "date,open,high,low,close,volume\n"
@@ -192,7 +194,8 @@ def test_the_command_stores_all_symbols_or_none_and_lets_dvc_keep_them(repositor
         assert main(["fetch", "mine", "--retrieved", "2024-02-01"]) == 0
         out = capsys.readouterr().out
         assert "DVC keeps a version: commit data/fetched/http/A.dvc, data/fetched/http/B.dvc" in out
-        assert Path("data/fetched/http/A.dvc").is_file()
+        (versioned,) = yaml.safe_load(Path("data/fetched/http/A.dvc").read_text())["outs"]
+        assert (versioned["path"], versioned["md5"]) == ("A", dvc_hash(Path("data/fetched/http/A")))
         assert "/A" in Path("data/fetched/http/.gitignore").read_text()
         service.asked.clear()
         assert main(["fetch", "mine", "B"]) == 0

@@ -59,6 +59,10 @@ def _add_data_commands(commands: Any) -> None:
         "--force", action="store_true", help="store the answers even where bars that are stored would be lost"
     )
     fetch.set_defaults(run=_fetch)
+    lineage = commands.add_parser("lineage", help="print what a result was made of, with hashes, back to the raw files")
+    lineage.add_argument("path", metavar="PATH", help="a file under results/, such as results/quickstart/report.html")
+    lineage.add_argument("--json", action="store_true", help="print it as JSON")
+    lineage.set_defaults(run=_lineage)
 
 
 def _add_package_commands(commands: Any) -> None:
@@ -123,6 +127,12 @@ def _fetch(arguments: argparse.Namespace) -> None:
     from outsample.cli.fetch import fetch
 
     fetch(arguments.experiment, arguments.symbols, arguments.retrieved, arguments.note, arguments.force)
+
+
+def _lineage(arguments: argparse.Namespace) -> None:
+    from outsample.cli.lineage import lineage
+
+    lineage(arguments.path, arguments.json)
 
 
 def _verify(arguments: argparse.Namespace) -> None:
