@@ -137,6 +137,8 @@ class StoredBars:
         if not (self._root / where).is_file():
             raise DataError(f"{where}: nothing is stored for {symbol}; run `outsample fetch EXPERIMENT` first.")
         origin = read_json(self._root / where, "origin")
+        if not all(isinstance(e, dict) and {"file", "sha256"} <= e.keys() for e in origin["files"]):
+            raise DataError(f"{where}: its list of files is damaged; run `outsample fetch EXPERIMENT --force`.")
         before, now = origin["query"], self._settings.query()
         other = [n for n in sorted({*before, *now} - {*SPAN}) if before.get(n) != now.get(n)]
         if origin["symbol"] != symbol or other:
@@ -157,12 +159,12 @@ class StoredBars:
                 raw = (self._root / name).read_bytes()
             except OSError as error:
                 raise DataError(
-                    f"{name}: not readable ({error.strerror}); run `outsample fetch EXPERIMENT`."
+                    f"{name}: not readable ({error.strerror}); run `outsample fetch EXPERIMENT --force`."
                 ) from error
             if hashlib.sha256(raw).hexdigest() != entry["sha256"]:
                 raise DataError(
                     f"{name}: it is not the answer that was fetched, for its sha256 is not that of {ORIGIN}; restore "
-                    "it (`dvc checkout`), or run `outsample fetch EXPERIMENT`."
+                    "it (`dvc checkout`), or run `outsample fetch EXPERIMENT --force`."
                 )
             yield name, raw
 

@@ -13,7 +13,7 @@ from outsample.config.data import Data
 from outsample.config.remote import Answers, Fetched, HttpSource, UrlSource, YfinanceSource
 from outsample.data.dates import day_text
 from outsample.data.stored_source import StoredBars, join_pages, read_page
-from outsample.errors import DataError
+from outsample.errors import DataError, OutsampleError
 from outsample.fetch.answer import Answer
 from outsample.fetch.http import HttpAnswers
 from outsample.fetch.objects import UrlAnswers
@@ -153,9 +153,9 @@ def _before(stored: StoredBars, symbol: str, force: bool) -> tuple[pd.DataFrame,
         if not stored.exists(symbol):
             return None
         return stored.read(symbol), [raw for _, raw in stored.answers(symbol)]
-    except DataError as error:
+    except OutsampleError as error:
         if force:
             return None
-        raise DataError(
-            f"{str(error).rstrip('.')}; `outsample fetch EXPERIMENT --force` replaces what is stored."
-        ) from error
+        if "--force" in str(error):
+            raise
+        raise DataError(f"{str(error).rstrip('.')}; --force replaces what is stored.") from error
