@@ -1,6 +1,7 @@
 """Fetching files by fsspec, S3 among them, and bars by yfinance, for which a module of the same name stands in."""
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -224,3 +225,26 @@ def test_without_dvc_it_says_so_and_goes_on(repository_folder, capsys):
     )
     assert main(["fetch", "mine"]) == 0
     assert "There is no DVC repository here" in capsys.readouterr().out
+
+
+def test_a_disk_that_is_full_leaves_every_earlier_folder_as_it_was(tmp_path, monkeypatch):
+    system = fsspec.filesystem("memory")
+    data = Data(source=UrlSource(url="memory://full/{symbol}.csv"), symbols=["A", "B"])
+    for symbol in "AB":
+        system.pipe_file(f"/full/{symbol}.csv", csv(2))
+    fetch(data, tmp_path, {})
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    for symbol in "AB":
+        system.pipe_file(f"/full/{symbol}.csv", csv(2, 3))
+    replace = os.replace
+
+    def full(source, target):
+        if (Path(source).name, Path(target).name) == ("new", "B"):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr("outsample.fetch.store.os.replace", full)
+    with pytest.raises(DataError, match=r"url/B cannot be written \(No space left on device\), so nothing was stored"):
+        fetch(data, tmp_path, {})
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+    assert sorted(p.name for p in (tmp_path / "data/fetched/url").iterdir()) == ["A", "B"]

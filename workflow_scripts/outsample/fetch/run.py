@@ -18,7 +18,7 @@ from outsample.fetch.answer import Answer
 from outsample.fetch.http import HttpAnswers
 from outsample.fetch.objects import UrlAnswers
 from outsample.fetch.secrets import Secrets
-from outsample.fetch.store import Change, add_to_dvc, compare, make_origin, replace_folder
+from outsample.fetch.store import Change, add_to_dvc, compare, make_origin, replace_folders
 from outsample.fetch.yahoo import YfinanceAnswers
 
 
@@ -84,9 +84,7 @@ def fetch(
             done.append(_judge(stored, source, symbol, origin, answers, force))
     finally:
         fetcher.close()
-    for one in done:
-        if not one.same:
-            replace_folder(root / stored.folder(one.symbol), one.origin, one.answers)
+    replace_folders({root / stored.folder(o.symbol): (o.origin, o.answers) for o in done if not o.same})
     versioned = [f for f, one in ((stored.folder(o.symbol), o) for o in done) if not _versioned(root, f, one.same)]
     return [*(one.words for one in done), *([add_to_dvc(versioned, root)] if versioned else [])]
 

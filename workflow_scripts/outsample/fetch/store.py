@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,38 +85,50 @@ def make_origin(
     }
 
 
-def replace_folder(folder: Path, origin: dict[str, Any], answers: Sequence[Answer]) -> None:
-    """Put a folder of answers in the place of an earlier one.
+def replace_folders(contents: Mapping[Path, tuple[dict[str, Any], Sequence[Answer]]]) -> None:
+    """Put folders of answers in the places of earlier ones: all of them or none.
 
-    Raises: DataError where it cannot be written; the earlier folder is then as it was.
+    Args:
+        contents: folder -> its document `origin` and its answers.
+    Raises: DataError where one cannot be written; the earlier folders are then as they were.
     """
+    made: dict[Path, Path] = {}
+    swapped: list[Path] = []
+    folder = Path()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        for folder, (origin, answers) in contents.items():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            made[folder] = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            _write(made[folder] / "new", origin, answers)
+        for folder, aside in made.items():
+            if folder.exists():
+                os.replace(folder, aside / "old")
+            swapped.append(folder)
+            os.replace(aside / "new", folder)
     except OSError as error:
+        for done in swapped:
+            _put_back(done, made[done])
         raise DataError(
-            f"{folder} cannot be written ({error.strerror}); name another folder by data.source.store."
-        ) from error
-    new, old = made / "new", made / "old"
-    try:
-        new.mkdir()
-        for entry, answer in zip(origin["files"], answers, strict=True):
-            (new / entry["file"]).write_bytes(answer.body)
-        write_json(origin, new / ORIGIN, "origin")
-        if folder.exists():
-            os.replace(folder, old)
-        try:
-            os.replace(new, folder)
-        except OSError:
-            if old.exists():
-                os.replace(old, folder)
-            raise
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be written ({error.strerror}); name another folder by data.source.store."
+            f"{folder} cannot be written ({error.strerror}), so nothing was stored; make room, or name another folder "
+            "by data.source.store."
         ) from error
     finally:
-        shutil.rmtree(made)
+        for aside in made.values():
+            shutil.rmtree(aside)
+
+
+def _write(folder: Path, origin: dict[str, Any], answers: Sequence[Answer]) -> None:
+    folder.mkdir()
+    for entry, answer in zip(origin["files"], answers, strict=True):
+        (folder / entry["file"]).write_bytes(answer.body)
+    write_json(origin, folder / ORIGIN, "origin")
+
+
+def _put_back(folder: Path, aside: Path) -> None:
+    if folder.exists():
+        os.replace(folder, aside / "taken back")
+    if (aside / "old").exists():
+        os.replace(aside / "old", folder)
 
 
 def add_to_dvc(folders: Sequence[str], root: Path) -> str:
