@@ -15,8 +15,10 @@ import yaml
 
 from outsample.cli.main import main
 from outsample.config.data import Data
+from outsample.config.files import CsvSource
 from outsample.config.generate import default_yaml
 from outsample.config.remote import UrlSource, YfinanceSource
+from outsample.data.paths import input_files
 from outsample.data.sources import read_bars
 from outsample.errors import DataError
 from outsample.fetch.run import fetch
@@ -207,7 +209,7 @@ def test_the_command_stores_all_symbols_or_none_and_lets_dvc_keep_them(repositor
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["fetch", "quickstart"], "data.source.kind is csv, which needs no fetching"),
+        (["fetch", "quickstart"], "its source is of kind csv, which needs no fetching"),
         (["fetch", "quickstart", "APL"], "APL is no symbol of quickstart; did you mean AAPL?"),
         (["fetch", "quickstart", "--retrieved", "today"], "--retrieved today is no date"),
         (["fetch", "nothing"], "The experiment nothing is unknown"),
@@ -248,3 +250,26 @@ def test_a_disk_that_is_full_leaves_every_earlier_folder_as_it_was(tmp_path, mon
         fetch(data, tmp_path, {})
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
     assert sorted(p.name for p in (tmp_path / "data/fetched/url").iterdir()) == ["A", "B"]
+
+
+def test_sources_of_their_own_are_fetched_each_and_files_are_left_alone(tmp_path):
+    system = fsspec.filesystem("memory")
+    system.pipe_file("/one/A.csv", csv(2))
+    system.pipe_file("/two/B.csv", csv(3).replace(b",", b";"))
+    (tmp_path / "C.csv").write_bytes(csv(4))
+    data = Data(
+        source=UrlSource(url="memory://one/{symbol}.csv"),
+        sources={"B": UrlSource(url="memory://two/{symbol}.csv"), "C": CsvSource(path="{symbol}.csv")},
+        symbols=["A", "B", "C"],
+    )
+    assert [line[:1] for line in fetch(data, tmp_path, {})[:2]] == ["A", "B"]
+    bars, manifest = read_bars(data, tmp_path)
+    assert bars["symbol"].tolist() == ["A", "B", "C"]
+    assert [date.day for date in bars["date"]] == [2, 3, 4]
+    assert manifest["symbols"]["B"]["origin"]["query"]["url"] == "memory://two/{symbol}.csv"
+    assert input_files(data, data.symbols, tmp_path) == [
+        "C.csv",
+        *(f"data/fetched/url/{symbol}/{name}" for symbol in "AB" for name in ("origin.json", "page-0001.csv")),
+    ]
+    with pytest.raises(DataError, match="C: its source is of kind csv, which needs no fetching"):
+        fetch(data, tmp_path, {}, symbols=["C"])

@@ -8,12 +8,14 @@ import pytest
 from pydantic import ValidationError
 
 from outsample.config.data import Data
+from outsample.config.files import FileFormat
 from outsample.config.models import Settings
 from outsample.config.remote import HttpSource, UrlSource
 from outsample.config.sentences import explain
 from outsample.data.json_source import has, parse_json
 from outsample.errors import DataError
 
+NEW_YORK = FileFormat(timezone="America/New_York")
 NAMES = ("date", "open", "high", "low", "close", "volume")
 
 
@@ -61,10 +63,10 @@ def test_an_object_of_records_under_their_dates():
     ("date", "keys", "expected"),
     [
         ("2024-01-02T15:30:00Z", {}, "2024-01-02 15:30:00"),
-        ("2024-01-02T15:30:00Z", {"time_zone": "America/New_York"}, "2024-01-02 10:30:00"),
-        ("2024-07-02T10:30:00-04:00", {"time_zone": "America/New_York"}, "2024-07-02 10:30:00"),
-        ("2024-01-02 15:30", {"time_zone": "America/New_York"}, "2024-01-02 15:30:00"),
-        (1704209400, {"epoch": "s", "time_zone": "America/New_York"}, "2024-01-02 10:30:00"),
+        ("2024-01-02T15:30:00Z", {"format": NEW_YORK}, "2024-01-02 10:30:00"),
+        ("2024-07-02T10:30:00-04:00", {"format": NEW_YORK}, "2024-07-02 10:30:00"),
+        ("2024-01-02 15:30", {"format": NEW_YORK}, "2024-01-02 15:30:00"),
+        (1704209400, {"epoch": "s", "format": NEW_YORK}, "2024-01-02 10:30:00"),
         ("1704209400", {"epoch": "s"}, "2024-01-02 15:30:00"),
         (1704209400.25, {"epoch": "s"}, "2024-01-02 15:30:00.250000"),
         (1704209400000001, {"epoch": "us"}, "2024-01-02 15:30:00.000001"),
@@ -153,7 +155,7 @@ def test_no_records_are_no_bars():
             {"columns": dict.fromkeys(NAMES, "x") | {"adjclose": "x"}},
             "data.source.columns.adjclose is no column of bars",
         ),
-        ({"time_zone": "New York"}, "data.source.time_zone names New York, which is no time zone"),
+        ({"format": {"timezone": "New York"}}, "data.source.format.timezone 'New York' is no time zone"),
         ({"store": "/tmp/{symbol}"}, "data.source.store must be a folder of the repository"),
         ({"store": "data/../../{symbol}"}, "data.source.store must be a folder of the repository"),
         ({"store": "data/all"}, "whose last part holds {symbol}"),

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit
-from zoneinfo import available_timezones
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from outsample.config.block import Block, key, refusal
+from outsample.config.files import FileFormat
 
 PLACEHOLDER = re.compile(r"(?<!\$)\{(\w+)\}")
 VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -39,10 +39,14 @@ class Fetched(Block):
     """What every source has that is fetched."""
 
     # Keys that do not decide which bytes are asked for: a change there needs no new fetch.
-    how: ClassVar[frozenset[str]] = frozenset({"store"})
+    how: ClassVar[frozenset[str]] = frozenset({"store", "format"})
 
     kind: str = key("", "Kind of source.", "-")
     store: str = _folder("data/fetched/{symbol}")
+    format: FileFormat = Field(
+        FileFormat(),
+        description="How a CSV answer is read, as with kind csv; timezone counts in JSON as well, null is UTC there.",
+    )
 
     def query(self) -> dict[str, Any]:
         """The settings that decide which bytes are asked for; secrets stand as `${VAR}`."""
@@ -58,10 +62,10 @@ class Fetched(Block):
 class Answers(Fetched):
     """How the answers of a source are read."""
 
-    how: ClassVar[frozenset[str]] = Fetched.how | {"response", "records", "columns", "epoch", "time_zone"}
+    how: ClassVar[frozenset[str]] = Fetched.how | {"response", "records", "columns", "epoch"}
 
     response: Literal["csv", "json"] = key(
-        "csv", "What an answer is: csv is read as a source of kind csv is, json by the four keys below.", "-"
+        "csv", "What an answer is: csv is read as a source of kind csv is, json by the three keys below.", "-"
     )
     records: str = key(
         "",
@@ -78,7 +82,6 @@ class Answers(Fetched):
     epoch: Literal["s", "ms", "us", "ns"] | None = key(
         None, "json: unit of dates that are numbers since 1970-01-01 UTC; null where dates are ISO text.", "-"
     )
-    time_zone: str = key("UTC", "json: zone whose clock the bars show; dates with a zone are turned into it.", "-")
 
     @model_validator(mode="after")
     def _readable(self) -> Answers:
@@ -89,8 +92,6 @@ class Answers(Fetched):
         for name in known[:-1]:
             if name not in self.columns:
                 raise refusal("columns", f"lacks {name}; say where an answer holds it")
-        if self.time_zone not in available_timezones():
-            raise refusal("time_zone", f"names {self.time_zone}, which is no time zone such as America/New_York")
         return self
 
 

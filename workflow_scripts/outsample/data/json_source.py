@@ -94,7 +94,7 @@ def parse_json(raw: bytes, name: str, settings: Answers) -> tuple[pd.DataFrame, 
     Args:
         raw: UTF-8 bytes.
         name: what errors call the document.
-        settings: `records`, `columns`, `epoch` and `time_zone` count.
+        settings: `records`, `columns`, `epoch` and `format.timezone` count.
     Returns: bars in the order of the document, columns as `outsample.data.csv_source.parse_csv` gives them, no rows
         where there are no records; and the names that its records use, sorted.
     Raises: DataError with the place where something cannot be read.
@@ -196,7 +196,7 @@ def _moment(cell: Any, where: str, settings: Answers) -> datetime.datetime:
     number = isinstance(cell, (int, float)) and not isinstance(cell, bool)
     if isinstance(cell, str) and settings.epoch and cell.strip().isdigit():
         cell, number = int(cell), True
-    zone = ZoneInfo(settings.time_zone)
+    zone = ZoneInfo(settings.format.timezone or "UTC")
     try:
         if number and settings.epoch:
             micro = (

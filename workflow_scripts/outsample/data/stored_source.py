@@ -15,9 +15,10 @@ from typing import Any
 import pandas as pd
 
 from outsample.config.remote import Answers, Fetched
-from outsample.data.csv_source import parse_csv
+from outsample.data.csv_source import parse_text
 from outsample.data.dates import day_text
 from outsample.data.json_source import parse_json
+from outsample.data.table import rows_of
 from outsample.errors import DataError
 from outsample.io.files import read_json, sha256_file
 
@@ -49,7 +50,8 @@ def read_page(raw: bytes, name: str, settings: Fetched) -> Page:
         return Page(name, bars, names)
     header, _, rest = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").partition(b"\n")
     names = tuple(header.decode("utf-8-sig", errors="replace").split(","))
-    return Page(name, parse_csv(raw, name) if rest.strip() else pd.DataFrame(), names)
+    bars = rows_of(parse_text(raw, name, settings.format), None, settings.format)[0] if rest.strip() else pd.DataFrame()
+    return Page(name, bars, names)
 
 
 def join_pages(pages: Sequence[Page], where: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +35,7 @@ class Fetcher(Protocol):
 
 @dataclass(frozen=True)
 class _Fetched:
-    symbol: str
+    folder: str
     origin: dict[str, Any]
     answers: Sequence[Answer]
     words: str  # on its bars, and on their change
@@ -57,7 +58,7 @@ def fetch(
     Nothing is stored unless every symbol was fetched and its answers can be read.
 
     Args:
-        data: the block `data`; its source is of a kind that is fetched.
+        data: the block `data`; symbols whose source is of another kind are left out.
         root: folder of the repository.
         environment: where the values of `${VAR}` are.
         symbols: which; none is all of `data.symbols`.
@@ -67,26 +68,39 @@ def fetch(
     Returns: sentences on what was done.
     Raises: DataError in one sentence, without secrets; the store is then as it was.
     """
-    source = data.source
-    if not isinstance(source, Fetched):
-        raise DataError(f"data.source.kind is {source.kind}, which needs no fetching: it is read as it is.")
+    blocks = _sources(data, symbols)
     secrets = Secrets(environment)
     span = {name: None if day is None else day.isoformat() for name, day in (("start", data.start), ("end", data.end))}
-    stored = StoredBars(source, root)
-    fetcher = (make or _fetcher)(source, secrets, span)
-    try:
-        done = []
-        for symbol in symbols or data.symbols:
+    done = []
+    with ExitStack() as stack:
+        fetchers: list[tuple[Fetched, Fetcher]] = []
+        for symbol, source in blocks.items():
+            known = [fetcher for block, fetcher in fetchers if block == source]
+            fetcher = known[0] if known else (make or _fetcher)(source, secrets, span)
+            if not known:
+                stack.callback(fetcher.close)
+                fetchers.append((source, fetcher))
             answers = fetcher.pages(symbol)
-            origin = _origin(
-                source, symbol, span, answers, secrets.hide(retrieved or "") or None, note and secrets.hide(note)
-            )
-            done.append(_judge(stored, source, symbol, origin, answers, force))
-    finally:
-        fetcher.close()
-    replace_folders({root / stored.folder(o.symbol): (o.origin, o.answers) for o in done if not o.same})
-    versioned = [f for f, one in ((stored.folder(o.symbol), o) for o in done) if not _versioned(root, f, one.same)]
+            origin = _origin(source, symbol, span, answers, retrieved, note and secrets.hide(note))
+            done.append(_judge(StoredBars(source, root), source, symbol, origin, answers, force))
+    replace_folders({root / o.folder: (o.origin, o.answers) for o in done if not o.same})
+    versioned = [one.folder for one in done if not _versioned(root, one.folder, one.same)]
     return [*(one.words for one in done), *([add_to_dvc(versioned, root)] if versioned else [])]
+
+
+def _sources(data: Data, symbols: Sequence[str]) -> dict[str, Fetched]:
+    """The source block of each symbol that is to be fetched.
+
+    Raises: DataError where one that is named needs no fetching, or none needs any.
+    """
+    blocks = {symbol: data.source_of(symbol) for symbol in symbols or data.symbols}
+    fetched: dict[str, Fetched] = {symbol: block for symbol, block in blocks.items() if isinstance(block, Fetched)}
+    for symbol, block in blocks.items():
+        if symbol not in fetched and (symbols or not fetched):
+            raise DataError(
+                f"{symbol}: its source is of kind {block.kind}, which needs no fetching: it is read as it is."
+            )
+    return fetched
 
 
 def _versioned(root: Path, folder: str, same: bool) -> bool:
@@ -132,17 +146,17 @@ def _judge(
     words = f"{symbol}: {pages}, {len(bars):,} bars from {first} to {last}"
     before = _before(stored, symbol, force)
     if before is None:
-        return _Fetched(symbol, origin, answers, f"{words}; new.", same=False)
+        return _Fetched(folder, origin, answers, f"{words}; new.", same=False)
     old, bytes_before = before
     if bytes_before == [a.body for a in answers] and stored.origin(symbol)["query"] == origin["query"]:
-        return _Fetched(symbol, origin, answers, f"{words}; the same bytes as before, nothing was changed.", same=True)
+        return _Fetched(folder, origin, answers, f"{words}; the same bytes as before, nothing was changed.", same=True)
     change: Change = compare(old, bars)
     if change.removed and not force:
         raise DataError(
             f"{symbol}: the answer lacks bars that are stored ({change.words()}), so nothing was stored; see whether "
             "the service or the span is wrong, or take it as it is by --force."
         )
-    return _Fetched(symbol, origin, answers, f"{words}; against what was stored: {change.words()}.", same=False)
+    return _Fetched(folder, origin, answers, f"{words}; against what was stored: {change.words()}.", same=False)
 
 
 def _before(stored: StoredBars, symbol: str, force: bool) -> tuple[pd.DataFrame, list[bytes]] | None:

@@ -162,7 +162,8 @@ def check_manifest(root: Path, found: Mapping[str, Traced]) -> None:
     for one in list(found.values()):
         if Path(one.path).name != MANIFEST or one.sha256 is None:
             continue
-        for entry in _json(root / one.path).get("symbols", {}).values():
+        entries = _json(root / one.path).get("symbols", {}).values()
+        for entry in [part for whole in entries for part in (whole, *whole.get("files", []))]:
             raw = found.get(entry.get("file") or "")
             if raw is not None and raw.sha256 is not None:
                 same = raw.sha256 == entry.get("sha256")
