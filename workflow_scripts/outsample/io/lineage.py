@@ -167,8 +167,9 @@ def check_manifest(root: Path, found: Mapping[str, Traced]) -> None:
             raw = found.get(entry.get("file") or "")
             if raw is not None and raw.sha256 is not None:
                 same = raw.sha256 == entry.get("sha256")
-                raw.notes += [f"as {one.path} has it"] if same else []
-                raw.faults += [] if same else [f"it is not what {one.path} names ({entry.get('sha256')})"]
+                told = f"as {one.path} has it" if same else f"it is not what {one.path} names ({entry.get('sha256')})"
+                said = raw.notes if same else raw.faults
+                said += [] if told in said else [told]
 
 
 def _in_origin(root: Path, path: Path, one: Traced) -> Iterator[tuple[str, str, str, str]]:
