@@ -25,7 +25,7 @@ def compiled(sleeves: int, bars: int) -> Callable[[int], Any]:
     import jax
     import jax.numpy as jnp
 
-    from outsample.agents.rollout import roll_out, segment_bars
+    from outsample.agents.rollout import roll_out, rollout_draws, segment_bars
     from outsample.config.agents import A2c
 
     program, market, numbers, _ = arguments_of("a2c", A2c().model_dump(), 2 * bars, 1)
@@ -34,7 +34,8 @@ def compiled(sleeves: int, bars: int) -> Callable[[int], Any]:
 
     @jax.jit
     def walk(key: jax.Array, market: Any, numbers: Any, job: Any, log_policy: jax.Array) -> Any:
-        return roll_out(program, numbers, segment_bars(program, market, job, bars), log_policy, 1, key)
+        draws = rollout_draws(key, sleeves, 1, 3)
+        return roll_out(program, numbers, segment_bars(program, market, job, bars), log_policy, draws)
 
     return lambda call: jax.block_until_ready(walk(jax.random.key(call), market, numbers, job, log_policy))
 

@@ -50,9 +50,9 @@ def parts_of(passes: int) -> dict[str, Part]:
     state, inputs = ppo.begin(program, market, numbers, hyper, job)
     params, moments = state
     given = jax.tree.map(lambda x: x[0], inputs)
-    key, steps = given.key, settings["epochs"] * settings["minibatches"]
+    steps = settings["epochs"] * settings["minibatches"]
     actor, critic = program.head(len(program.actions)), program.head(1)
-    batch, _ = actor_critic._collect(program, numbers, hyper, bars, params, key)
+    batch, _ = actor_critic._collect(program, numbers, hyper, bars, params, given.draws)
     rows = batch.features.shape[0]
     size = rows // settings["minibatches"]
 
@@ -60,20 +60,20 @@ def parts_of(passes: int) -> dict[str, Part]:
         logits = row_outputs(actor, params["actor"], bars.features[:-1])
         return jax.nn.log_softmax(logits), row_outputs(critic, params["critic"], bars.features)
 
-    def walking(bars: Any, log_policy: jax.Array, key: jax.Array) -> Any:
-        return roll_out(program, numbers, bars, log_policy, passes, key)
+    def walking(bars: Any, log_policy: jax.Array, draws: Any) -> Any:
+        return roll_out(program, numbers, bars, log_policy, draws)
 
     def estimating(rollout: Any, value: jax.Array) -> jax.Array:
         rest = rollout.terminated, rollout.valid, hyper.discount, hyper.gae_lambda
         return actor_critic.advantages(rollout.log_return, value, value, *rest)
 
-    def shuffling(batch: Any, key: jax.Array) -> Any:
-        order = actor_critic._affine_order(key, rows, size)
+    def shuffling(batch: Any, drawn: Any) -> Any:
+        order = actor_critic._affine_order(drawn, rows, size)
         return jax.tree.map(lambda x: x[order], batch)
 
     def learning(optimiser: optax.GradientTransformation) -> Callable[..., Any]:
         return lambda batch, state, given: actor_critic._learn(
-            program, hyper, hyper.clip, optimiser, batch, state, given, given.key
+            program, hyper, hyper.clip, optimiser, batch, state, given
         )
 
     def multiplying(params: Any, features: jax.Array) -> Any:
@@ -101,19 +101,19 @@ def parts_of(passes: int) -> dict[str, Part]:
         return jax.lax.scan(step, (params, moments), None, length=steps)[0]
 
     uniform = jnp.full((*bars.fill.shape, 3, 3), -jnp.log(3.0))
-    rollout = walking(bars, uniform, key)
+    rollout = walking(bars, uniform, given.draws)
     plain = optax.sgd(1e-6)  # a gradient step that costs next to nothing
     parts: dict[str, Part] = {
         WHOLE: (ppo.updater(program, market, numbers, hyper, job), (state, given)),
         COLLECT: (
             lambda *given: actor_critic._collect(program, numbers, hyper, *given),
-            (bars, params, key),
+            (bars, params, given.draws),
         ),
         ACT: (acting, (params, bars)),
-        ROLLOUT: (walking, (bars, uniform, key)),
+        ROLLOUT: (walking, (bars, uniform, given.draws)),
         ADVANTAGES: (estimating, (rollout, rollout.log_return)),
         LEARN: (learning(plain), (batch, actor_critic.State(params, plain.init(params)), given)),
-        SHUFFLE: (shuffling, (batch, key)),
+        SHUFFLE: (shuffling, (batch, given.order)),
         PRODUCTS: (multiplying, (params, batch.features)),
         ADAMW: (stepping, (params, moments)),
     }

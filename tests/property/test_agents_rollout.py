@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from outsample.agents.rollout import RUIN_RETURN, SegmentBars, pair_returns, roll_out, segment_bars
+from outsample.agents.rollout import RUIN_RETURN, SegmentBars, pair_returns, roll_out, rollout_draws, segment_bars
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
 from outsample.market import accounting
 
@@ -43,7 +43,7 @@ def _rolled(seed, program, rules, log_policy=None, passes=4):
     if log_policy is None:
         log_policy = jnp.full((STEPS, 3, count, count), -np.log(count))
     numbers = RuleNumbers(*map(jnp.float32, (rules.cost_rate, rules.borrow_per_bar, rules.grid, rules.band)))
-    rollout = roll_out(program, numbers, bars, log_policy, passes, jax.random.key(seed))
+    rollout = roll_out(program, numbers, bars, log_policy, rollout_draws(jax.random.key(seed), 3, passes, count))
     return jax.tree.map(np.asarray, rollout), start, length, open_, close
 
 
@@ -135,7 +135,8 @@ def test_ruin_ends_the_sleeve_once():
     bars = SegmentBars(jnp.zeros((5, 1, 1)), jnp.asarray(close), jnp.asarray(close), jnp.ones((4, 1), bool))
     log_policy = jnp.log(jnp.broadcast_to(jnp.array([1.0, 1e-30, 1e-30]), (4, 1, 3, 3)))
     numbers = RuleNumbers(*map(jnp.float32, (0.0, 0.0, 0.01, 0.0)))
-    rollout = jax.tree.map(np.asarray, roll_out(_program(), numbers, bars, log_policy, 1, jax.random.key(0)))
+    draws = rollout_draws(jax.random.key(0), 1, 1, 3)
+    rollout = jax.tree.map(np.asarray, roll_out(_program(), numbers, bars, log_policy, draws))
     assert (rollout.action == 0).all()
     assert rollout.terminated[:, 0, 0].tolist() == [False, True, False, False]
     assert rollout.valid[:, 0, 0].tolist() == [True, True, False, False]

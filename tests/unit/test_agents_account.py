@@ -17,7 +17,7 @@ from outsample.agents.lanes import fit_final
 from outsample.agents.network import row_outputs
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.policy import FinalPolicy
-from outsample.agents.rollout import roll_out, segment_bars
+from outsample.agents.rollout import roll_out, rollout_draws, segment_bars
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers
 from outsample.config.agents import Agents
 from outsample.config.models import Gate
@@ -84,7 +84,9 @@ def test_rollouts_gate_and_export_decide_alike():
     bars = _bars(program)
     rows = row_outputs(program.head(3), ACTOR, bars.features[:-1])
     sure = jax.nn.log_softmax(SURE * (rows[:, :, None] + ACTOR["table"]))
-    rolled = roll_out(program, NUMBERS, bars, sure, 8, jax.random.key(1), SURE * jnp.asarray(ACTOR["account"]))
+    rolled = roll_out(
+        program, NUMBERS, bars, sure, rollout_draws(jax.random.key(1), 1, 8, 3), SURE * jnp.asarray(ACTOR["account"])
+    )
     from_flat = np.flatnonzero(rolled.position[0, 0] == 1)
     assert len(from_flat)
     assert np.array_equal(rolled.action[:, 0, from_flat[0]] - 1, wanted[:-1])
@@ -102,8 +104,9 @@ def test_a_rollout_records_what_its_account_tells(fill):
     bars = _bars(program)
     stay = jnp.log(jnp.where(jnp.eye(3) > 0, 0.9, 0.05))
     log_policy = jnp.broadcast_to(stay, (BARS - 1, 1, 3, 3))
-    rolled = roll_out(program, NUMBERS, bars, log_policy, 3, jax.random.key(3), jnp.zeros((2, 3)))
-    plain = roll_out(program, NUMBERS, bars, log_policy, 3, jax.random.key(3))
+    draws = rollout_draws(jax.random.key(3), 1, 3, 3)
+    rolled = roll_out(program, NUMBERS, bars, log_policy, draws, jnp.zeros((2, 3)))
+    plain = roll_out(program, NUMBERS, bars, log_policy, draws)
     assert np.array_equal(rolled.action, plain.action)  # weights of 0 change no decision
     assert np.array_equal(rolled.log_return, plain.log_return)
     assert plain.numbers is None

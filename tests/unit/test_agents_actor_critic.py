@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from outsample.agents import actor_critic
+from outsample.agents import actor_critic, ppo
+from outsample.agents.training import Program
+from outsample.config.agents import Ppo
 
 _SPEC = importlib.util.spec_from_file_location("reference", Path(__file__).parents[1] / "reference/actor_critic.py")
 reference = importlib.util.module_from_spec(_SPEC)
@@ -116,7 +118,10 @@ def test_advantages_of_random_cases(seed, discount, gae_lambda):
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 100, 1500, 6000])
 def test_affine_order_is_a_permutation_that_wraps(rows):
-    order = np.asarray(actor_critic._affine_order(jax.random.key(4), rows, min(rows, 5)))
+    settings = {**Ppo().model_dump(), "segment": rows, "minibatches": 1}
+    program = Program("ppo", tuple((name, settings[name]) for name in ppo.STATIC), (-1, 0, 1), "next_open", True)
+    drawn = actor_critic._drawn_order(program, 1, jax.random.key(4))
+    order = np.asarray(actor_critic._affine_order(drawn, rows, min(rows, 5)))
     assert sorted(order[:rows]) == list(range(rows))
     assert (order[rows:] == order[: min(rows, 5)]).all()
 

@@ -14,6 +14,7 @@ from outsample.agents.decide import decide_rows
 from outsample.agents.inputs import fold_rows
 from outsample.agents.lanes import train_lanes
 from outsample.agents.network import Gru, Head, row_outputs
+from outsample.agents.rollout import rollout_draws
 from outsample.agents.studio import Lane, Studio
 from outsample.agents.training import MarketArrays, Program, hyper_of, train
 from outsample.config.agents import A2c, Agents, Dqn
@@ -188,7 +189,9 @@ def test_minibatches_are_whole_segments_in_the_order_of_time(monkeypatch):
     }
     critic["table"] = jnp.zeros((3, 1))
     params = {"actor": jax.tree.map(jnp.asarray, actor), "critic": critic}
-    batch, _ = actor_critic._collect(program, studio.numbers, hyper, bars, params, jax.random.key(3))
+    batch, _ = actor_critic._collect(
+        program, studio.numbers, hyper, bars, params, rollout_draws(jax.random.key(3), 6, program["passes"], 3)
+    )
 
     def off_one(log_policy, value, part, clip, entropy):
         chosen = jnp.take_along_axis(log_policy, part.action[..., None], -1)[..., 0]
@@ -197,8 +200,9 @@ def test_minibatches_are_whole_segments_in_the_order_of_time(monkeypatch):
     monkeypatch.setattr(actor_critic, "loss", off_one)
     optimiser = actor_critic.optimiser_of(program, hyper)
     learn = partial(actor_critic._learn, program, hyper, hyper.clip, optimiser)
-    state, given = actor_critic.State(params, optimiser.init(params)), actor_critic.Given(None, None, None)
-    _, distance, decisions = jax.jit(learn)(batch, state, given, jax.random.key(4))
+    order = actor_critic._drawn_order(program, 6, jax.random.key(4))
+    state, given = actor_critic.State(params, optimiser.init(params)), actor_critic.Given(None, order, None, None)
+    _, distance, decisions = jax.jit(learn)(batch, state, given)
     assert distance.shape == (8,)
     assert float(distance.max()) < 1e-4
     assert (decisions > 0).all()

@@ -1,6 +1,7 @@
 """The options of training that are off by default: schedules, the clip of the gradient, dropout; by hand."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -9,10 +10,10 @@ import numpy as np
 import optax
 import pytest
 
-from outsample.agents import a2c
+from outsample.agents import a2c, dqn, ppo
 from outsample.agents.network import Dropout, Head, drop, row_outputs
 from outsample.agents.studio import Lane, Studio
-from outsample.agents.training import Program, hyper_of, optimiser_of, train
+from outsample.agents.training import Program, hyper_of, job_key, optimiser_of, train
 from outsample.config.agents import A2c
 from outsample.market.accounting import MarketRules
 
@@ -74,6 +75,32 @@ def test_a_setting_of_0_leaves_no_number_in_the_program():
     assert off.gradient_norm is None
     assert on.gradient_norm == jnp.float32(0.5)
     assert on._replace(gradient_norm=None) == off
+
+
+@pytest.mark.parametrize(
+    ("agent", "changes"),
+    [
+        (ppo, {"torso": "relu", "units": 8, "layers": 2}),
+        (ppo, {"torso": "gru", "units": 8, "minibatches": 2}),
+        (dqn, {"torso": "relu", "units": 8, "pairs": "sampled"}),
+    ],
+)
+def test_what_chance_gives_to_the_updates_does_not_depend_on_the_size_of_the_network(agent, changes):
+    settings = {**agent.SETTINGS().model_dump(), "segment": 30, "updates": 4, **changes}
+    static = tuple((name, settings[name]) for name in agent.STATIC)
+    program = Program(agent.__name__.rpartition(".")[2], static, (-1, 0, 1), "next_open", True)
+    least = program.of_least_network()
+    assert (least["units"], least["layers"]) == (1, 1)
+    job = jax.tree.map(lambda x: x[0], STUDIO.jobs(Lane(0, 0, 0, settings), 30))
+
+    @partial(jax.jit, static_argnums=0)
+    def given(program):
+        inputs = agent.begin(program, STUDIO.market, STUDIO.numbers, hyper_of(agent, settings), job)[1]
+        return [jax.random.key_data(x) if x.dtype == job_key(job).dtype else x for x in jax.tree.leaves(inputs)]
+
+    for one, other in zip(given(program), given(least), strict=True):
+        assert len(one) == 4  # one for each update
+        assert np.array_equal(one, other)
 
 
 def _program_and_job(**changes):

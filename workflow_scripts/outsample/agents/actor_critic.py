@@ -17,7 +17,7 @@ import optax
 
 from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs, with_account
 from outsample.agents.rewards import rewards
-from outsample.agents.rollout import Rollout, SegmentBars, roll_out, segment_bars
+from outsample.agents.rollout import Draws, Rollout, SegmentBars, roll_out, rollout_draws, segment_bars
 from outsample.agents.training import (
     Curve,
     Job,
@@ -103,7 +103,7 @@ def advantages(
         return advantage, advantage
 
     carry = jnp.zeros_like(delta[0])
-    return jax.lax.scan(backward, carry, (delta, alive * valid), reverse=True, unroll=5)[1]
+    return jax.lax.scan(backward, carry, (delta, alive * valid), reverse=True)[1]
 
 
 def loss(
@@ -150,10 +150,23 @@ class State(NamedTuple):
     moments: optax.OptState
 
 
-class Given(NamedTuple):
-    """What is given to an update; over a run, each has a leading axis [U]."""
+class Order(NamedTuple):
+    """The minibatches of an update: slices of the affine permutation i -> (a i + b) mod n of n rows."""
 
-    key: jax.Array
+    multiplier: jax.Array  # a, uint32
+    shift: jax.Array  # b, uint32
+    offsets: jax.Array  # [epochs * minibatches] first row of each slice, int32
+
+
+class Given(NamedTuple):
+    """What is given to an update; over a run, each has a leading axis [U].
+
+    Nearly all that chance decides is drawn here, before the run, and does not depend on the network: so it is compiled
+    once for all networks that are tried (`outsample.agents.loop`), and not inside the update of each.
+    """
+
+    draws: Draws
+    order: Order | None  # of the minibatches; None learns in a single step of all decisions
     entropy: jax.Array | None  # factor on the weight of the entropy bonus: 1 - u / U in update u; None is always 1
     dropout: jax.Array | None  # key of the units that its gradient steps leave out
 
@@ -164,8 +177,16 @@ def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: H
     params = _initial(program, market.features.shape[-1], key_init)
     state = State(params, optimiser_of(program, hyper).init(params))
     updates = program["updates"]
+
+    def drawn(key: jax.Array) -> tuple[Draws, Order | None]:
+        key_rollout, key_order = jax.random.split(key)
+        draws = rollout_draws(key_rollout, len(job.length), program["passes"], len(program.actions))
+        return draws, _drawn_order(program, len(job.length), key_order) if "minibatches" in program else None
+
+    draws, order = jax.vmap(drawn)(jax.random.split(key, updates))
     return state, Given(
-        key=jax.random.split(key, updates),
+        draws=draws,
+        order=order,
         entropy=1 - jnp.arange(updates) / updates if program["entropy_schedule"] == "linear" else None,
         dropout=dropout_keys(hyper, job, updates),
     )
@@ -186,9 +207,8 @@ def updater(
     optimiser = optimiser_of(program, hyper)
 
     def update(state: State, given: Given) -> tuple[State, Curve]:
-        key_rollout, key_order = jax.random.split(given.key)
-        batch, reward = _collect(program, numbers, hyper, bars, state.params, key_rollout)
-        state, losses, entropies = _learn(program, hyper, clip, optimiser, batch, state, given, key_order)
+        batch, reward = _collect(program, numbers, hyper, bars, state.params, given.draws)
+        state, losses, entropies = _learn(program, hyper, clip, optimiser, batch, state, given)
         return state, Curve(reward, entropies.mean(), losses.mean(), all_finite((state.params, losses)))
 
     return update
@@ -213,13 +233,13 @@ def _initial(program: Program, n_features: int, key: jax.Array) -> dict[str, Par
 
 
 def _collect(
-    program: Program, numbers: RuleNumbers, hyper: Hyper, bars: SegmentBars, params: dict[str, Params], key: jax.Array
+    program: Program, numbers: RuleNumbers, hyper: Hyper, bars: SegmentBars, params: dict[str, Params], draws: Draws
 ) -> tuple[Batch, jax.Array]:
     """Roll out the policy and prepare its decisions, in the order of time; also the mean log return per bar."""
     actor, critic = _heads(program)
     logits = row_outputs(actor, params["actor"], bars.features[:-1])[:, :, None] + params["actor"]["table"]
     log_policy = jax.nn.log_softmax(logits)  # [L, G, P, A]
-    rollout = roll_out(program, numbers, bars, log_policy, program["passes"], key, params["actor"].get("account"))
+    rollout = roll_out(program, numbers, bars, log_policy, draws, params["actor"].get("account"))
 
     def with_value(value: jax.Array, numbers: Numbers | None) -> jax.Array:
         return with_account(value[..., None], params["critic"], numbers)[..., 0]
@@ -273,7 +293,6 @@ def _learn(
     batch: Batch,
     state: State,
     given: Given,
-    key: jax.Array,
 ) -> tuple[State, jax.Array, jax.Array]:
     """The gradient steps of one update; also the loss and the entropy of each.
 
@@ -302,17 +321,15 @@ def _learn(
         change, moments = optimiser.update(gradient, moments, params)
         return State(optax.apply_updates(params, change), moments), (value, entropy)
 
-    if clip is None:
+    if given.order is None:
         state, (losses, entropies) = step(state, batch, given.dropout)
         return state, losses, entropies
     axis = 1 if actor.recurrent else 0
-    rows, epochs, minibatches = batch.features.shape[axis], program["epochs"], program["minibatches"]
-    size = rows // minibatches
-    key_order, key_offset = jax.random.split(key)
-    order = _affine_order(key_order, rows, size)
+    rows = batch.features.shape[axis]
+    size = rows // program["minibatches"]
+    order = _affine_order(given.order, rows, size)
     shuffled = jax.tree.map(lambda x: x[(slice(None),) * axis + (order,)], batch)
-    offsets = jax.random.randint(key_offset, (epochs, 1), 0, rows) + size * jnp.arange(minibatches)
-
+    offsets = given.order.offsets
     keys = None if given.dropout is None else jax.random.split(given.dropout, offsets.size)
 
     def of_slice(state: State, drawn: tuple[jax.Array, jax.Array | None]) -> tuple[State, tuple[jax.Array, jax.Array]]:
@@ -320,7 +337,7 @@ def _learn(
         part = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, offset, size, axis), shuffled)
         return step(state, part, key)
 
-    state, (losses, entropies) = jax.lax.scan(of_slice, state, (offsets.reshape(-1) % rows, keys))
+    state, (losses, entropies) = jax.lax.scan(of_slice, state, (offsets, keys))
     return state, losses, entropies
 
 
@@ -332,10 +349,21 @@ def _multipliers(rows: int) -> np.ndarray:
     return np.array(large)[np.linspace(0, len(large) - 1, min(64, len(large))).astype(int)]
 
 
-def _affine_order(key: jax.Array, rows: int, extra: int) -> jax.Array:
+def _drawn_order(program: Program, segments: int, key: jax.Array) -> Order:
+    """The order of the minibatches of one update on so many segments, by a key."""
+    rows = segments if _heads(program)[0].recurrent else program["segment"] * segments
+    minibatches = program["minibatches"]
+    key_affine, key_offset = jax.random.split(key)
+    key_multiplier, key_shift = jax.random.split(key_affine)
+    first = jax.random.randint(key_offset, (program["epochs"], 1), 0, rows)
+    return Order(
+        multiplier=jax.random.choice(key_multiplier, jnp.array(_multipliers(rows), jnp.uint32)),
+        shift=jax.random.randint(key_shift, (), 0, rows).astype(jnp.uint32),
+        offsets=(first + rows // minibatches * jnp.arange(minibatches)).reshape(-1) % rows,
+    )
+
+
+def _affine_order(order: Order, rows: int, extra: int) -> jax.Array:
     """A permutation of range(rows), continued by its first `extra` entries so that a slice can wrap around."""
-    key_a, key_b = jax.random.split(key)
-    multiplier = jax.random.choice(key_a, jnp.array(_multipliers(rows), jnp.uint32))
-    shift = jax.random.randint(key_b, (), 0, rows).astype(jnp.uint32)
     index = jnp.arange(rows + extra, dtype=jnp.uint32) % rows
-    return (multiplier * index + shift) % rows
+    return (order.multiplier * index + order.shift) % rows

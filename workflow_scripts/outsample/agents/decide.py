@@ -68,7 +68,7 @@ def _by_position(program: Program, preferences: jax.Array, owned: jax.Array, res
         action = choices[jnp.where(fresh, flat, position)]
         return action, action
 
-    return jax.lax.scan(advance, jnp.array(flat), (choice, reset), unroll=8)[1]
+    return jax.lax.scan(advance, jnp.array(flat), (choice, reset))[1]
 
 
 def _with_account(
@@ -94,4 +94,4 @@ def _with_account(
         return (action, held), action
 
     state = (jnp.array(flat), holding.flat(jnp, ()))
-    return jax.lax.scan(advance, state, (preferences, weights, owned, reset, fills, market.close), unroll=8)[1]
+    return jax.lax.scan(advance, state, (preferences, weights, owned, reset, fills, market.close))[1]

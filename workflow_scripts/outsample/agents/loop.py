@@ -99,8 +99,18 @@ def _chunk_length(program: Program) -> int:
 def _begin(
     program: Program, width: int | None, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job
 ) -> Any:
+    """The first states."""
     agent = get_agent(program.agent)
-    return over_models(lambda job, of_job: agent.begin(program, market, numbers, of_job, job), jobs, hyper, width)
+    return over_models(lambda job, of_job: agent.begin(program, market, numbers, of_job, job)[0], jobs, hyper, width)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _draw(
+    program: Program, width: int | None, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job
+) -> Any:
+    """What chance gives to the updates: a program of its own, so that all networks that are tried share it."""
+    agent = get_agent(program.agent)
+    return over_models(lambda job, of_job: agent.begin(program, market, numbers, of_job, job)[1], jobs, hyper, width)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -109,15 +119,18 @@ def _advance(
     width: int | None,
     market: MarketArrays,
     numbers: RuleNumbers,
+    done: np.int32,
     hyper: Any,
     jobs: Job,
     states: Any,
     inputs: Any,
 ) -> tuple[Any, Curve]:
+    """The states after one more chunk than the updates that are done, and its curve."""
     agent, length = get_agent(program.agent), _chunk_length(program)
 
     def of_model(model: tuple[Job, Any, Any], of_job: Any) -> tuple[Any, Curve]:
-        job, state, chunk = model
+        job, state, of_run = model
+        chunk = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, done, length), of_run)
         update = agent.updater(program, market, numbers, of_job, job)
         return jax.lax.scan(update, state, chunk, length=length)
 
@@ -163,20 +176,20 @@ def train_models(
     curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
     finish = jax.vmap(partial(get_agent(program.agent).finish, program))
     begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
+    draw = partial(_draw, program.of_least_network(), width, market, numbers)
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
-        like, _ = jax.eval_shape(lambda jobs, hyper: at_width(begin, (jobs,), hyper, width), jobs, hyper)
+        like = jax.eval_shape(lambda jobs, hyper: at_width(begin, (jobs,), hyper, width), jobs, hyper)
         actor = jax.eval_shape(finish, like)
         hoped = stopping.nothing_yet(jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), actor)) if patience else None
         if whole := keeper.finished(lane, _trained(actor, curve, hoped, 0)):
             return whole
         kept = keeper.restore(lane, (like, curve, hoped))
-    state, inputs = at_width(begin, (jobs,), hyper, width)
+    state, inputs = (at_width(compiled, (jobs,), hyper, width) for compiled in (begin, draw))
     best = stopping.nothing_yet(finish(state)) if patience else None
     done, (state, curve, best) = kept or (0, (state, curve, best))
     while done < updates and (best is None or best.at_work.any()):
-        chunk = jax.tree.map(lambda x, first=done: x[:, first : first + length], inputs)
-        state, latest = at_width(advance, (jobs, state, chunk), hyper, width)
+        state, latest = at_width(partial(advance, np.int32(done)), (jobs, state, inputs), hyper, width)
         latest = jax.tree.map(np.asarray, latest)
         at_work = np.ones(len(jobs.inner), np.bool_) if best is None else best.at_work
         _refuse_broken(lane, latest._replace(finite=latest.finite | ~at_work[:, None]), done, hyper._fields)

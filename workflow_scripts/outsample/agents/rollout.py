@@ -41,6 +41,19 @@ class Rollout(NamedTuple):
     next_numbers: Numbers | None  # what it reads at the next close
 
 
+class Draws(NamedTuple):
+    """What chance gives to a rollout of G segments in R passes."""
+
+    key: jax.Array  # of the uniform numbers [L, G, R], which are too many to be drawn before the rollout
+    start: jax.Array  # [G, R] index of the target held at the start
+
+
+def rollout_draws(key: jax.Array, segments: int, passes: int, positions: int) -> Draws:
+    """What chance gives by a key; start positions are uniform over the actions."""
+    key_draw, key_start = jax.random.split(key)
+    return Draws(key_draw, jax.random.randint(key_start, (segments, passes), 0, positions))
+
+
 def segment_bars(program: Program, market: MarketArrays, job: Job, length: int) -> SegmentBars:
     """Collect the rows of all segments, [time, segment]; no other row can reach the learner."""
     time = jnp.arange(length + 1)[:, None]
@@ -61,11 +74,10 @@ def roll_out(
     numbers: RuleNumbers,
     bars: SegmentBars,
     log_policy: jax.Array,
-    passes: int,
-    key: jax.Array,
+    draws: Draws,
     weights: jax.Array | None = None,
 ) -> Rollout:
-    """Sample decisions and account for them by the market, from start positions that are uniform over the actions.
+    """Sample decisions and account for them by the market, from the start positions that were drawn.
 
     The uniform numbers of all decisions are drawn in one call. Where the position is all that a policy knows of its
     account, they are turned into the action for each position that could be held, so that the scan over time is left
@@ -73,17 +85,17 @@ def roll_out(
 
     Args:
         log_policy: [L, G, P, A] log-probabilities of the actions for each position, the rest of the account flat.
+        draws: see `rollout_draws`.
         weights: [2, A] what the account's numbers add to them before they are normalised; None is a policy that does
             not read them. A start position counts as filled at the first close.
     """
-    steps, segments, positions = log_policy.shape[:3]
-    key_draw, key_start = jax.random.split(key)
-    draw = jax.random.uniform(key_draw, (steps, segments, passes))
+    steps, _, positions = log_policy.shape[:3]
+    held = draws.start
+    draw = jax.random.uniform(draws.key, (steps, *held.shape))
     choice: jax.Array | tuple[jax.Array, jax.Array] = (log_policy, draw)
     if weights is None:
         cumulative = jnp.cumsum(jnp.exp(log_policy), -1)[:, :, None, :, :-1]
         choice = (draw[..., None, None] > cumulative).sum(-1)  # [L, G, R, P]
-    held = jax.random.randint(key_start, (segments, passes), 0, positions)
     actions = jnp.array(program.actions, jnp.float32)
     rules = market_rules(program, numbers)
 

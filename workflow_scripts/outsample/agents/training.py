@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
@@ -38,6 +38,15 @@ class Program:
 
     def __getitem__(self, name: str) -> Any:
         return dict(self.settings)[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in dict(self.settings)
+
+    def of_least_network(self) -> Program:
+        """This program with the smallest network that reads rows as this one does: one by one, or with a memory."""
+        memory = self["torso"] == "gru"
+        least = {"torso": "gru" if memory else "linear", "units": 1, "layers": 1}
+        return replace(self, settings=tuple((name, least.get(name, value)) for name, value in self.settings))
 
     @property
     def gradient_steps(self) -> int:
@@ -105,7 +114,10 @@ class Agent(Protocol):
     """
 
     def begin(self, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Any:
-        """The first state, and what chance gives to each update: (state, inputs with a leading axis [U], or None)."""
+        """The first state, and what chance gives to each update: (state, inputs with a leading axis [U], or None).
+
+        The inputs must not depend on the size of the network (`Program.of_least_network`).
+        """
 
     def updater(self, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Any:
         """The update: a function (state, input) -> (state, Curve)."""
