@@ -1,9 +1,11 @@
 """Cost of lanes: seconds and memory by number of lanes, bars, features and width of the torso, with shipped defaults.
 
-A lane is the four inner models of one (trial, fold, seed), their decisions and the gate. Every figure is the median of
-interleaved repetitions, each in a fresh process on one core.
+A lane is the four inner models of one (trial, fold, seed), their decisions and the gate. A figure by size is the median
+of interleaved repetitions, each in a fresh process on one core. Many lanes are trained once, because a thousand take
+minutes; single lanes are timed in the same process before and after them.
 
-Usage: .venv/bin/python benchmarks/lane_cost.py [--agents ppo a2c dqn direct] [--lanes 10 100 1000] [--repeat 5]
+Usage: .venv/bin/python benchmarks/lane_cost.py [--agents ppo a2c dqn direct] [--lanes 10 1000] [--repeat 5]
+    [--tables sizes many]
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ SIZES: dict[str, tuple[int, int, tuple[str, ...]]] = {
     "two layers of 64": (BARS, FEATURES, (ONE, "torso=tanh", "units=64", "layers=2")),
     "as shipped, with its alternatives": (BARS, FEATURES, ()),
 }
-SMALL = (500, 10, (ONE, "updates=20"))
+BY_SIZE, MANY = "sizes", "many"
 
 
 def worker(cache: str, agent: str, lanes: Sequence[int], size: tuple[int, int, tuple[str, ...]]) -> list[str]:
@@ -57,9 +59,9 @@ def sizes_table(cache: str, agents: Sequence[str], repeat: int) -> list[str]:
     return lines
 
 
-def lanes_table(cache: str, agents: Sequence[str], counts: Sequence[int], repeat: int) -> list[str]:
-    """Seconds of many small lanes over those of as many single ones, as Markdown."""
-    found = interleaved({agent: (worker(cache, agent, [1, *counts], SMALL), HERE) for agent in agents}, repeat)
+def lanes_table(cache: str, agents: Sequence[str], counts: Sequence[int]) -> list[str]:
+    """Seconds of many lanes over those of as many single ones, as Markdown."""
+    found = interleaved({agent: (worker(cache, agent, [1, *counts], SIZES[BASE]), HERE) for agent in agents}, 1)
     heads = ["agent", "one lane (s)", *(f"{count:,} lanes: times {count:,} x one | MiB" for count in counts)]
     lines = [f"| {' | '.join(heads)} |", "|---" * (2 + 2 * len(counts)) + "|"]
     for agent in agents:
@@ -76,23 +78,23 @@ def lanes_table(cache: str, agents: Sequence[str], counts: Sequence[int], repeat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", nargs="+", default=["ppo", "a2c", "dqn", "direct"])
-    parser.add_argument("--lanes", nargs="+", type=int, default=[10, 100, 1000])
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--lanes", nargs="+", type=int, default=[10, 1000])
+    parser.add_argument("--repeat", type=int, default=5, help="of the table by size")
+    parser.add_argument("--tables", nargs="+", choices=(BY_SIZE, MANY), default=[BY_SIZE, MANY])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         cache = str(Path(folder).resolve())
-        print(
-            f"Medians of {options.repeat} interleaved repetitions, each in a fresh process on one core; `times` is the"
-        )
-        print(f"cost over that of {BASE}; memory is the peak of the process. Shipped defaults, but one")
-        print("network, where nothing is said.\n")
-        print(*sizes_table(cache, options.agents, options.repeat), sep="\n", flush=True)
-        bars, features, changes = SMALL
-        print(
-            f"\nMany lanes in one process, small ones ({bars} bars, {features} features, {', '.join(changes)}): seconds"
-        )
-        print("over those of as many single lanes.\n")
-        print(*lanes_table(cache, options.agents, options.lanes, options.repeat), sep="\n")
+        if BY_SIZE in options.tables:
+            print(
+                f"Medians of {options.repeat} interleaved repetitions, each in a fresh process on one core; `times` is"
+            )
+            print(f"the cost over that of {BASE}; memory is the peak of the process. Shipped defaults, but one")
+            print("network, where nothing is said.\n")
+            print(*sizes_table(cache, options.agents, options.repeat), sep="\n", flush=True)
+        if MANY in options.tables:
+            print(f"\nMany lanes of {BASE} in one process, shipped defaults with one network: seconds over those of as")
+            print("many single lanes, whose median was taken before and after in the same process.\n")
+            print(*lanes_table(cache, options.agents, options.lanes), sep="\n")
 
 
 if __name__ == "__main__":
