@@ -183,7 +183,7 @@ def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: H
         draws = rollout_draws(key_rollout, len(job.length), program["passes"], len(program.actions))
         return draws, _drawn_order(program, len(job.length), key_order) if "minibatches" in program else None
 
-    draws, order = jax.vmap(drawn)(jax.random.split(key, updates))
+    draws, order = jax.lax.map(drawn, jax.random.split(key, updates))  # compiles to less than all at once
     return state, Given(
         draws=draws,
         order=order,
