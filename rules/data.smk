@@ -53,6 +53,7 @@ rule validate_bars:
         bars="results/{experiment}/bars.parquet",
     output:
         validated="results/{experiment}/validated_bars.parquet",
+        repairs="results/{experiment}/repairs.parquet",
         quality="results/{experiment}/quality.json",
     log:
         "results/{experiment}/logs/validate_bars.log",
@@ -65,7 +66,7 @@ rule validate_bars:
         mem_mb=bar_memory,
         runtime=5,
     params:
-        settings=config_of("data", "market.fill"),
+        settings=config_of("data", "market.fill", "validation"),
         code=code_of("validate_bars"),
     message:
         "Checking and adjusting the bars of {wildcards.experiment}"

@@ -85,6 +85,7 @@ def _documents(folder, symbols, dates, trades, simulated, title, agents) -> dict
             "calendar": {"name": "XNYS", "inferred": True, "periods_per_year": PERIODS},
             "symbols": {s: {"rows": 420, **span} for s in symbols},
             "checks": [*checks, gaps],
+            "repairs": [],
             "adjustment": "Open, high, low and close are multiplied by adj_close / close of the same day.",
         },
         "feature_spec": {

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from outsample.config.data import CsvSource, Data, SimulatedSource
 from outsample.config.models import Market
+from outsample.config.validation import BarRules
 from outsample.data.columns import REQUIRED
 from outsample.data.csv_source import parse_csv
 from outsample.data.simulated_source import simulate_bars
@@ -191,7 +192,9 @@ def test_one_broken_price_anywhere_is_refused_with_its_date(seed: int, row: int,
 def test_adjusting_keeps_the_close_at_adj_close_and_the_shape_of_every_bar(seed: int, ratio: float, cut: int) -> None:
     bars = _simulated(seed, 30)
     bars["adj_close"] = bars["close"] * np.where(np.arange(30) < cut, ratio, 1.0)
-    validated = _validate(bars)
+    odd = {"split_unadjusted": "warning", "unit_error": "warning"}  # such a factor is one of both now and then
+    rules = BarRules.model_validate({"severities": odd})
+    validated = validate_bars(bars.assign(symbol="X"), DATA, Market(), rules)[0]
     np.testing.assert_allclose(validated["close"], bars["adj_close"], rtol=1e-12)
     for column in ("open", "high", "low", "close"):
         np.testing.assert_allclose(validated[column] / validated["factor"], bars[column], rtol=1e-12)

@@ -111,9 +111,18 @@ FILES: dict[str, tuple[str | bytes, str]] = {
         HEADER + "".join([ROWS[i] for i in (0, 2, 1, 3)]),
         "line 4: the date 2024-01-03 comes after",
     ),
-    "duplicate date": (
-        _replaced(4, "2024-01-03,10.5,12,9,11,600\n"),
+    "duplicate date with other values": (
+        _replaced(4, "2024-01-03,10.5,12,9,11,601\n"),
         "X.csv, line 4: the date 2024-01-03 is there twice; keep one row of that date.",
+    ),
+    "duplicate row": (
+        _replaced(4, "2024-01-03,10.5,12,9,11,600\n"),
+        "X.csv, 2024-01-03: the date is there twice, with equal bars; keep one of them, or ask for the repair "
+        "merge_duplicate_bars (validation.repairs).",
+    ),
+    "duplicate row of empty cells": (
+        _replaced(4, "2024-01-03,,,,,\n").replace("03,10.5,12,9,11,600", "03,,,,,"),
+        "X.csv, 2024-01-03: the date is there twice, with equal bars",
     ),
     "null row": (
         _replaced(3, "2024-01-03,null,null,null,null,null\n"),

@@ -15,6 +15,7 @@ from outsample.config.agents import A2c, Agents, Direct, Dqn, Ppo
 from outsample.config.block import Block, key, refusal
 from outsample.config.data import Data
 from outsample.config.features import FeatureSet
+from outsample.config.validation import BarRules
 
 Horizon = Annotated[int, Field(ge=1)]
 _MAX_SEED = 2**32 - 1
@@ -257,6 +258,7 @@ class Settings(Block):
     """All settings of one experiment."""
 
     data: Data = Field(Data(), description="Which bars are used.")
+    validation: BarRules = Field(BarRules(), description="How bars are checked and repaired.")
     market: Market = Field(Market(), description="How targets become equity.")
     features: FeatureSet = Field(FeatureSet(), description="What the policy sees.")
     vault: Vault = Field(Vault(), description="The span that is opened once.")
@@ -281,6 +283,9 @@ class Settings(Block):
         for symbol in self.data.symbols:
             if getattr(self.data.source_of(symbol), "closes_only", False) and self.market.fill != "next_close":
                 raise refusal(("market", "fill"), f"must be next_close, for the source of {symbol} has closes alone")
+        for symbol in self.validation.splits:
+            if symbol not in self.data.symbols:
+                raise refusal(("validation", "splits", symbol), "is no symbol of data.symbols", self.data.symbols)
         for agent, dimensions in self.search.space.items():
             if agent not in Agents.model_fields:
                 raise refusal(("search", "space", agent), "is no agent", list(Agents.model_fields))

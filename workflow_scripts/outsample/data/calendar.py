@@ -1,7 +1,8 @@
 """Trading calendars: which days have a session, how many a year has, and which calendar some dates follow.
 
-Names are those of exchange-calendars, `weekdays` (Monday to Friday, no holidays) and `observed`, which stands for
-dates that follow no calendar known here, such as weekly bars: its periods per year are counted, its gaps unknown.
+Names are those of exchange-calendars, `weekdays` (Monday to Friday, no holidays), `FX` (Sunday to Friday, as where a
+short bar of Sunday night is a bar of its own) and `observed`, which stands for dates that follow no calendar known
+here, such as weekly bars: its periods per year are counted, its gaps unknown.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from outsample.errors import ConfigError
 
 Days = NDArray[np.datetime64]
 
-WEEKDAYS, EVERY_DAY, OBSERVED = "weekdays", "24/7", "observed"
-CANDIDATES = ("XNYS", WEEKDAYS, EVERY_DAY)  # tried by `auto`; of equally good ones the first
+WEEKDAYS, FX, EVERY_DAY, OBSERVED = "weekdays", "FX", "24/7", "observed"
+CANDIDATES = ("XNYS", WEEKDAYS, FX, EVERY_DAY)  # tried by `auto`; of equally good ones the first
 MIN_AGREEMENT = 0.9
 # Spans over which sessions a year are counted: a decade, so that they do not vary with the span of the data; three
 # years for exchanges younger than that.
@@ -44,7 +45,8 @@ def infer_calendar(dates: Days, name: str = "auto") -> Calendar:
     A candidate agrees with the dates by |days and sessions| / |days or sessions|; only weeks that hold a bar are
     compared, for a long hole says nothing about the calendar. The best candidate is taken where it agrees to 0.9, else
     `observed`. Periods per year are the calendar's sessions per year times the median of bars per day with bars, e.g.
-    252 for daily bars of XNYS, 365 for 24/7 and 261 for weekdays; for `observed` the dates per year of their own span.
+    252 for daily bars of XNYS, 365 for 24/7, 261 for weekdays and 313 for FX; for `observed` the dates per year of
+    their own span.
 
     Args:
         dates: dates of all bars of all symbols, in any order, at least one.
@@ -105,7 +107,16 @@ def _weekdays(first: np.datetime64, last: np.datetime64) -> Days:
     return days[np.is_busday(days)]
 
 
-_OWN: dict[str, Callable[[np.datetime64, np.datetime64], Days]] = {EVERY_DAY: _every_day, WEEKDAYS: _weekdays}
+def _sunday_to_friday(first: np.datetime64, last: np.datetime64) -> Days:
+    days = _every_day(first, last)
+    return days[np.is_busday(days, weekmask="1111101")]
+
+
+_OWN: dict[str, Callable[[np.datetime64, np.datetime64], Days]] = {
+    EVERY_DAY: _every_day,
+    WEEKDAYS: _weekdays,
+    FX: _sunday_to_friday,
+}
 
 
 def _known_name(name: str) -> str:
@@ -138,12 +149,12 @@ def _agreement(days: Days, name: str) -> float:
     if name not in _OWN and (days[0] < _EARLIEST or days[-1] > _LATEST):
         return 0.0
     sessions = sessions_between(name, days[0], days[-1])
-    sessions = sessions[np.isin(_week(sessions), _week(days), kind="table")]
+    sessions = sessions[np.isin(weeks(sessions), weeks(days), kind="table")]
     common = int(days_in(days, sessions).sum())
     return common / (len(days) + len(sessions) - common)
 
 
-def _week(days: Days) -> NDArray[np.int64]:
+def weeks(days: Days) -> NDArray[np.int64]:
     """Number of each day's week, Monday to Sunday (1970-01-01 was a Thursday)."""
     return (days.astype(np.int64) + 3) // 7
 

@@ -93,7 +93,7 @@ def _check_rows(frame: pd.DataFrame, schema: TableSchema, name: str, where: str 
             row = int(frame[column].isna().to_numpy().argmax())
             raise SchemaError(f"{where}: column {column} of the table {name} is empty in row {row}.")
     keys = list(schema.keys)
-    if not _ascend(frame, keys) and frame.duplicated(keys).any():
+    if schema.unique and not _ascend(frame, keys) and frame.duplicated(keys).any():
         key = frame.loc[frame.duplicated(keys), keys].iloc[0].to_dict()
         raise SchemaError(f"{where}: the table {name} holds the key {key} twice.")
 
@@ -152,12 +152,15 @@ def write_table(frame: pd.DataFrame, path: str | Path, name: str, *, groups: str
 
 
 @contextmanager
-def writing_table(path: str | Path, name: str) -> Iterator[Callable[[pd.DataFrame], None]]:
+def writing_table(
+    path: str | Path, name: str, *, may_be_empty: bool = False
+) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Write a table symbol by symbol, so that it need not fit into memory; the file is there when the block ends.
 
     Args:
         path: file to write.
         name: name of the schema in `outsample.io.schemas.TABLES`; `symbol` is the first of its keys.
+        may_be_empty: whether a table without rows is one, and a symbol may have none.
     Returns: a function that takes the rows of one symbol, which get row groups of their own; symbols ascend.
     Raises: SchemaError as `write_table`, and where a symbol does not come after the one before it, or none came.
     """
@@ -167,6 +170,8 @@ def writing_table(path: str | Path, name: str) -> Iterator[Callable[[pd.DataFram
 
         def write(rows: pd.DataFrame) -> None:
             nonlocal writer, last
+            if may_be_empty and rows.empty:
+                return
             frame = _ordered(rows, schema, name, path)
             first, end = (str(frame["symbol"].iloc[i]) for i in (0, -1))
             if first != end or first <= last:
@@ -179,8 +184,11 @@ def writing_table(path: str | Path, name: str) -> Iterator[Callable[[pd.DataFram
             last = end
 
         yield write
-        if writer is None:
+        if writer is None and not may_be_empty:
             raise SchemaError(f"{path}: the table {name} has no rows.")
+        if writer is None:
+            arrow = _arrow_schema(schema, list(schema.columns)).with_metadata({"outsample.schema": name})
+            pq.write_table(arrow.empty_table(), temporary, compression="zstd")
 
 
 def read_symbols(

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class TableSchema:
-    """Columns of a Parquet table: name -> type; `nullable` ones may hold nulls; `keys` are unique and sorted by."""
+    """Columns of a Parquet table: name -> type; `nullable` ones may hold nulls; rows are sorted by `keys`, which are
+    unique together where `unique`."""
 
     columns: dict[str, str]
     keys: tuple[str, ...]
     nullable: frozenset[str] = field(default_factory=frozenset)
     extensible: bool = False
+    unique: bool = True
 
 
 _BAR = {"open": "float64", "high": "float64", "low": "float64", "close": "float64", "volume": "float64"}
@@ -24,11 +26,27 @@ _ADJUSTED_BAR = _BAR | {"factor": "float64"}  # raw price = adjusted price / fac
 _LANE = {"trial": "int32", "fold": "int32", "seed": "int32"}
 
 TABLES: dict[str, TableSchema] = {
-    # As they came, unadjusted; adj_close is null where the source does not know it.
+    # As they came, unadjusted; adj_close is null where the source does not know it. A date may be there twice:
+    # validation judges it.
     "bars": TableSchema(
         {"symbol": "string", "date": "timestamp[us]"} | _BAR | {"adj_close": "float64"},
         ("symbol", "date"),
         frozenset({"open", "high", "low", "close", "volume", "adj_close"}),
+        unique=False,
+    ),
+    # Each value that a repair of the bars changed, in the order of the changes; after is null where the bar is gone.
+    "repairs": TableSchema(
+        {
+            "symbol": "string",
+            "order": "int64",
+            "date": "timestamp[us]",
+            "rule": "string",
+            "column": "string",
+            "before": "float64",
+            "after": "float64",
+        },
+        ("symbol", "order"),
+        frozenset({"before", "after"}),
     ),
     # Checked and adjusted: prices times factor = adj_close / close.
     "validated_bars": TableSchema({"symbol": "string", "date": "timestamp[us]"} | _ADJUSTED_BAR, ("symbol", "date")),
@@ -251,12 +269,14 @@ DOCUMENTS: dict[str, dict[str, str]] = {
     # prices.
     "bars_manifest": {"source": "object", "simulated": "boolean", "symbols": "object", "sha256": "string"},
     # symbols: symbol -> {rows, first, last}; calendar: {name, inferred, periods_per_year};
-    # checks: [{id, severity, symbol, count, detail}]; adjustment: sentence.
+    # checks: [{id, severity, symbol, count, detail}]; repairs: [{rule, symbol, bars, values, detail}] of those that
+    # were asked for; adjustment: sentence.
     "quality": {
         "simulated": "boolean",
         "calendar": "object",
         "symbols": "object",
         "checks": "array",
+        "repairs": "array",
         "adjustment": "string",
     },
     # features: [{name, group, formula, warm_up, indicator, parameters, inputs}] in the order of the policy's inputs;
