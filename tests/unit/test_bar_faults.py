@@ -23,9 +23,9 @@ Frame = pd.DataFrame
 Mutation = Callable[[Frame], Frame]
 
 
-def clean(bars: int = 500) -> Frame:
+def clean() -> Frame:
     """A random walk of 1 % a day on the sessions of New York."""
-    frame = simulate_bars(SimulatedSource(bars=bars, drift=0, seed=11), "X").assign(date=SESSIONS[:bars])
+    frame = simulate_bars(SimulatedSource(bars=500, drift=0, seed=11), "X").assign(date=SESSIONS[:500])
     frame["date"] = frame["date"].astype("datetime64[us]")
     return frame.assign(symbol="X")
 

@@ -44,6 +44,8 @@ def splits_in_prices(bars: SymbolBars) -> list[Split]:
     gaps, tolerance = bars.gaps, float(np.clip(4 * bars.usual_move, 0.02, 0.06))
     rows = np.flatnonzero(np.abs(gaps) > np.log(_SPLITS[0]) - tolerance)
     rows = rows[(rows >= 3) & (rows <= len(bars) - 3)]  # fewer bars on a side tell nothing
+    units = [row for error in _unit_jumps(bars) if error.returns for row in (error.start, error.end)]
+    rows = np.setdiff1d(rows, units)
     if len(rows) == 0:
         return []
     ratios = _nearest_ratio(-gaps[rows])
@@ -116,13 +118,20 @@ class UnitError:
 
 def unit_errors(bars: SymbolBars) -> list[UnitError]:
     """Jumps of the close by about 100 or 1000 up or down, each with the jump back where there is one."""
-    found: list[UnitError] = []
+    errors = _unit_jumps(bars)
+    if all(error.returns for error in errors):
+        return errors
     splits = {split.row for split in splits_in_prices(bars)}
+    return [error for error in errors if error.returns or error.start not in splits]
+
+
+def _unit_jumps(bars: SymbolBars) -> list[UnitError]:
+    found: list[UnitError] = []
     opened: tuple[int, float] | None = None
     for row in np.flatnonzero(np.abs(bars.returns) > np.log(UNITS[0]) - UNIT_TOLERANCE):
         change = float(bars.returns[row])
         unit = next((u for u in UNITS if abs(abs(change) - np.log(u)) <= UNIT_TOLERANCE), None)
-        if unit is None or row in splits:
+        if unit is None:
             continue
         factor = unit if change > 0 else 1 / unit
         if opened and np.isclose(opened[1] * factor, 1) and row - opened[0] < len(bars) / 2:
@@ -156,11 +165,11 @@ def false_wicks(bars: SymbolBars) -> tuple[Mask, Mask]:
     body = np.stack([bars["open"], bars["close"]]) * bars.factor
     usual = float(np.median(np.log(high / low)))
     far = 1 + float(np.clip(np.expm1(bars.limits.wick * usual), _FLAT_WICK, 1.0))  # at most half or double
-    before, after = np.r_[0, np.arange(len(bars) - 1)], np.r_[np.arange(1, len(bars)), len(bars) - 1]
-    floor = np.minimum(body.min(axis=0), np.where(before < np.arange(len(bars)), low[before], np.inf))
-    floor = np.minimum(floor, np.where(after > np.arange(len(bars)), low[after], np.inf))
-    roof = np.maximum(body.max(axis=0), np.where(before < np.arange(len(bars)), high[before], 0))
-    roof = np.maximum(roof, np.where(after > np.arange(len(bars)), high[after], 0))
+    floor, roof = body.min(axis=0), body.max(axis=0)
+    np.minimum(floor[1:], low[:-1], out=floor[1:])
+    np.minimum(floor[:-1], low[1:], out=floor[:-1])
+    np.maximum(roof[1:], high[:-1], out=roof[1:])
+    np.maximum(roof[:-1], high[1:], out=roof[:-1])
     return low * far < floor, high > far * roof
 
 
