@@ -145,20 +145,6 @@ def data_facts(tables: Tables) -> Fragment:
     return facts("data-facts", pairs)
 
 
-def quality_checks(tables: Tables) -> Fragment:
-    """What was found in the bars; the checks that found nothing are folded away."""
-    headers = ["check", "severity", "symbol", "count", "detail"]
-    found: list[list[Content]] = []
-    passed: list[list[Content]] = []
-    for c in tables.quality["checks"]:
-        row: list[Content] = [str(c["id"]), str(c["severity"]), str(c["symbol"] or "all"), number(c["count"], 0)]
-        (found if c["count"] else passed).append([*row, str(c["detail"])])
-    return join(
-        table("quality", headers, found, "What the quality checks found") if found else "",
-        details(f"{len(passed)} quality checks found nothing", table("quality-passed", headers, passed)),
-    )
-
-
 def features(tables: Tables) -> Fragment:
     """The features in the order of the policy's inputs."""
     found = tables.feature_spec["features"]
