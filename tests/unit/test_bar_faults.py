@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from outsample.config.models import Market
 from outsample.config.validation import BarRules, Severities
 from outsample.data.calendar import sessions_between
 from outsample.data.checks import CHECKS
+from outsample.data.repairs import REPAIRS
 from outsample.data.simulated_source import simulate_bars
 from outsample.data.validate import validate_bars
 from outsample.errors import DataError
@@ -411,3 +413,14 @@ def test_thresholds_move_what_is_found(mutate: Mutation, check: str, thresholds:
 def test_a_table_of_another_shape_is_refused() -> None:
     with pytest.raises(DataError, match=r"X\.csv: the bars are no table of bars \(.*volume.*float64.*\)"):
         judge(clean().astype({"volume": "int64"}))
+
+
+def test_the_documentation_names_exactly_the_checks_and_repairs_that_exist(repository: Path) -> None:
+    text = (repository / "docs" / "data.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    found = {row[0].strip("`"): row[1] for row in rows if row[1].startswith(("error", "warning"))}
+    defaults = Severities()
+    assert found == {c.id: getattr(defaults, c.id) + ", always" * c.fixed for c in CHECKS}
+    mended = {row[0].strip("`"): row[3].split("`")[1] for row in rows if len(row) > 3 and "`" in row[3]}
+    assert mended == {c.id: c.repair for c in CHECKS if c.repair}
+    assert [row[0].strip("`") for row in rows if len(row) == 2] == [r.name for r in REPAIRS]

@@ -33,19 +33,20 @@ def test_checks_are_counted_by_severity_and_findings_shown(report) -> None:
             report, [("prices_in_range", "error", 0), ("sessions_covered", "warning", 1), ("stale_run", "warning", 0)]
         )
     )
-    assert "1 checks are errors, which stop the run, and 2 are warnings; 0 are off." in html
-    assert "Findings, each of a check and a symbol: 0 errors and 2 warnings." in html
+    assert "Checks that stop the run: 1; that warn: 2; switched off: 0." in html
+    assert "Warnings, each of one check and one symbol: 2." in html
     assert html.count(FOUND) == 2
     assert "2 checks found nothing" in html
     assert "The open or the close is outside low .. high." in html
-    assert "AAA, B&lt;B" in html
+    assert "B&lt;B" in html
     assert "Set in validation.severities" not in html
 
 
 def test_relaxed_checks_are_named(report) -> None:
     html = quality_checks(_with(report, [("unit_error", "warning", 0), ("large_move", "off", 0)]))
     assert "Set in validation.severities: unit_error (warning instead of error), large_move (off instead of w" in html
-    assert "1 are warnings; 1 are off." in html
+    assert "Checks that stop the run: 0; that warn: 1; switched off: 1." in html
+    assert "1 checks found nothing" in html, "what is off was not looked for"
 
 
 def test_a_report_without_repairs_says_so(report) -> None:
@@ -54,6 +55,10 @@ def test_a_report_without_repairs_says_so(report) -> None:
 
 def test_repairs_are_shown_with_counts_and_first_values(report) -> None:
     entry = {"rule": "drop_false_wicks", "symbol": "B<B", "bars": 1234, "values": 2345, "detail": "low 0.06 -> 11"}
-    html = repairs(_with(report, [], [entry]))
+    idle = [
+        entry | {"rule": "drop_null_rows", "symbol": s, "bars": 0, "values": 0, "detail": ""} for s in ("AAA", "B<B")
+    ]
+    html = repairs(_with(report, [], [entry, *idle]))
+    assert "drop_null_rows found nothing to repair in AAA, B&lt;B." in html
     for words in ("drop_false_wicks", "B&lt;B", "1,234", "2,345", "low 0.06 -&gt; 11"):
         assert words in html

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from outsample.config.validation import Severities
 from outsample.report.inputs import Tables
 from outsample.report.markup import Content, Fragment, details, join, number, paragraphs, table, unbroken
@@ -23,7 +21,7 @@ def quality_checks(tables: Tables) -> Fragment:
         table("quality", headers, found, "What the checks found") if found else "",
         details(
             f"{len(passed)} checks found nothing",
-            table("quality-passed", ["check", "severity", "symbols", "what it looks for"], passed),
+            table("quality-passed", ["check", "severity", "what it looks for"], passed),
         )
         if passed
         else "",
@@ -36,14 +34,10 @@ def _severities(tables: Tables) -> dict[str, str]:
 
 def _counts(tables: Tables) -> str:
     severities = list(_severities(tables).values())
-    found = {
-        kind: sum(1 for c in tables.quality["checks"] if c["count"] and c["severity"] == kind)
-        for kind in ("error", "warning")
-    }
+    found = sum(1 for c in tables.quality["checks"] if c["count"])
     return (
-        f"{severities.count('error')} checks are errors, which stop the run, and {severities.count('warning')} are "
-        f"warnings; {severities.count('off')} are off. Findings, each of a check and a symbol: {found['error']} errors "
-        f"and {found['warning']} warnings."
+        f"Checks that stop the run: {severities.count('error')}; that warn: {severities.count('warning')}; "
+        f"switched off: {severities.count('off')}. Warnings, each of one check and one symbol: {found}."
     )
 
 
@@ -59,18 +53,13 @@ def _changed(tables: Tables) -> list[str]:
 
 
 def _passed(tables: Tables) -> list[list[Content]]:
-    """A row a check that found nothing in any symbol."""
-    by_check: dict[str, list[dict[str, Any]]] = {}
-    for entry in tables.quality["checks"]:
-        by_check.setdefault(str(entry["id"]), []).append(entry)
+    """A row a check that was looked for and found nothing in any symbol."""
+    found = {str(entry["id"]) for entry in tables.quality["checks"] if entry["count"]}
     rows: list[list[Content]] = []
-    for check, entries in by_check.items():
-        if any(entry["count"] for entry in entries):
-            continue
-        field = Severities.model_fields.get(check)
-        looked = str(field.description) if field else ""
-        symbols = ", ".join(str(entry["symbol"]) for entry in entries)
-        rows.append([check, str(entries[0]["severity"]), symbols, looked])
+    for check, severity in _severities(tables).items():
+        if check not in found and severity != "off":
+            field = Severities.model_fields.get(check)
+            rows.append([check, severity, str(field.description) if field else ""])
     return rows
 
 
@@ -82,6 +71,15 @@ def repairs(tables: Tables) -> Fragment:
     rows: list[list[Content]] = [
         [unbroken(str(r["rule"])), str(r["symbol"]), number(r["bars"], 0), number(r["values"], 0), str(r["detail"])]
         for r in asked
+        if r["bars"]
     ]
+    idle: dict[str, list[str]] = {}
+    for r in asked:
+        if not r["bars"]:
+            idle.setdefault(str(r["rule"]), []).append(str(r["symbol"]))
     headers = ["repair", "symbol", "bars", "values", "first dates and values"]
-    return table("repairs", headers, rows, "Repairs of the bars; repairs.parquet holds every value before and after")
+    caption = "Repairs of the bars; repairs.parquet holds every value before and after"
+    return join(
+        table("repairs", headers, rows, caption) if rows else "",
+        paragraphs([f"{rule} found nothing to repair in {', '.join(symbols)}." for rule, symbols in idle.items()]),
+    )
