@@ -136,7 +136,8 @@ class Repairs:
             frame = repair.mend(bars, self.rules.splits.get(symbol, {}))
             changes = _changes(bars.frame, frame).assign(rule=repair.name)
             log.append(changes)
-            self.summary.append(_entry(repair.name, symbol, changes))
+            dropped = len(frame) < len(bars)
+            self.summary.append(_entry(repair.name, symbol, changes, dropped))
             bars = SymbolBars(frame.reset_index(drop=True), bars.market, bars.calendar, bars.limits, bars.simulated)
         return bars.frame
 
@@ -163,13 +164,18 @@ def _changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).sort_values(["row", "place"], ignore_index=True).drop(columns="place")
 
 
-def _entry(rule: str, symbol: str, changes: pd.DataFrame) -> dict[str, Any]:
+def _entry(rule: str, symbol: str, changes: pd.DataFrame, dropped: bool) -> dict[str, Any]:
+    """An entry of `repairs` in the document `quality`."""
     rows = changes.drop_duplicates("row")
-    detail = "nothing to repair" if rows.empty else first_days(rows["date"].to_numpy())
-    values = zip(*(changes.head(3)[c] for c in ("column", "before", "after")), strict=True)
-    shown = [f"{column} {_shown(before)} -> {_shown(after)}" for column, before, after in values]
-    first = f"{detail}; the first values: {', '.join(shown)}" if shown else detail
-    return {"rule": rule, "symbol": symbol, "bars": len(rows), "values": len(changes), "detail": first}
+    if rows.empty:
+        detail = "nothing to repair"
+    elif dropped:
+        detail = f"{first_days(rows['date'].to_numpy())} dropped"
+    else:
+        values = zip(*(changes.head(3)[c] for c in ("column", "before", "after")), strict=True)
+        shown = [f"{column} {_shown(before)} -> {_shown(after)}" for column, before, after in values]
+        detail = f"{first_days(rows['date'].to_numpy())}; the first values: {', '.join(shown)}"
+    return {"rule": rule, "symbol": symbol, "bars": len(rows), "values": len(changes), "detail": detail}
 
 
 def _shown(value: float) -> str:
