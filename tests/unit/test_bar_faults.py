@@ -1,6 +1,8 @@
 """Faults of bars, each with the check that finds it, and beside it what looks like it and is right."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -452,3 +454,9 @@ def test_the_documentation_names_exactly_the_checks_and_repairs_that_exist(repos
     mended = {row[0].strip("`"): row[3].split("`")[1] for row in rows if len(row) > 3 and "`" in row[3]}
     assert mended == {c.id: c.repair for c in CHECKS if c.repair}
     assert [row[0].strip("`") for row in rows if len(row) == 2] == [r.name for r in REPAIRS]
+
+
+def test_pandera_is_imported_where_bars_are_checked_only() -> None:
+    code = "import sys, outsample.data.validate, outsample.cli.main; print('pandera' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"

@@ -37,6 +37,17 @@ def test_dates_tell_their_calendar() -> None:
     assert infer_calendar(_weekdays("2000-01-03", "2002-01-01")) == Calendar("weekdays", True, 261.0)
 
 
+def test_days_from_sunday_to_friday_are_those_of_currencies() -> None:
+    days = _days("2007-01-01", "2010-01-01")
+    days = days[days.astype(int) % 7 != 2]  # without Saturdays
+    assert infer_calendar(days) == Calendar("FX", True, 313.0)
+    short = np.delete(days, [100, 101, 102, 400])
+    assert infer_calendar(short).name == "FX"
+    sessions = sessions_between("FX", np.datetime64("2024-01-04"), np.datetime64("2024-01-08"))
+    assert [str(d) for d in sessions] == ["2024-01-04", "2024-01-05", "2024-01-07", "2024-01-08"]
+    assert infer_calendar(_weekdays("2007-01-01", "2010-01-01"), "24/5") == Calendar("24/5", False, 261.0)
+
+
 def test_the_dates_of_another_exchange_are_weekdays_unless_it_is_named() -> None:
     london = sessions_between("XLON", np.datetime64("2015-01-01"), np.datetime64("2018-12-31"))
     assert infer_calendar(london).name == "weekdays"
