@@ -375,6 +375,11 @@ NEAR_MISSES: dict[str, tuple[Mutation, list[str]] | tuple[Mutation, list[str], d
     "the first and last minutes of a day": (minutes([100, 124]), ["bars_regular"]),
     "Christmas without trades": (chain(on_days("2015-01-05", 0, 1, 2, 3, 4), lambda f: f.assign(volume=0.0)),
         ["holidays_quiet"]),
+    "traded on Christmas, as the calendar that is set has it": (
+        on_days("2015-01-05", 0, 1, 2, 3, 4),
+        ["holidays_quiet"],
+        {"calendar": "weekdays"},
+    ),
     "enough bars": (lambda frame: frame[:250], ["bars_enough"]),
     "dividends": (adjusted((100, 0.99), (200, 0.985), (AT, 0.9)), ["adjustment_smooth", "split_in_close",
         "large_move"]),

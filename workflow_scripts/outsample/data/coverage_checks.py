@@ -85,7 +85,7 @@ def _span(step: np.timedelta64) -> str:
 
 def holidays_quiet(bars: SymbolBars) -> Finding | None:
     """Where every weekday seems to be traded, 25 December and 1 January are not, for no exchange opens on these."""
-    if bars.calendar.name != WEEKDAYS or bars.simulated:
+    if bars.calendar.name != WEEKDAYS or not bars.calendar.inferred or bars.simulated:
         return None
     days = bars.dates.astype("datetime64[D]")
     after = (days - days.astype("datetime64[Y]")).astype(np.int64)  # days since 1 January
