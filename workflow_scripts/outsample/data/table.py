@@ -65,14 +65,15 @@ def rows_of(
     Args:
         parsed: the rows of the file. symbol: whose rows are meant; None where the file can have one symbol only.
         form: what the configuration decides. closes_only: open, high and low are set to the close.
-    Raises: DataError where the symbol has no rows, or the dates are empty, twice there or in no order.
+    Raises: DataError where the symbol has no rows, or the dates are empty, in no order, or twice there with different
+        bars.
     """
     frame, places = _of_symbol(parsed, symbol)
     dates = frame["date"].to_numpy()
     newest_first = _newest_first(dates, form.order)
     if newest_first:
         frame, places = frame.iloc[::-1].reset_index(drop=True), places[::-1]
-    _check_order(frame["date"].to_numpy(), places, parsed.rows, newest_first)
+    _check_order(frame, places, parsed.rows, newest_first)
     layout = replace(parsed.layout, order="descending" if newest_first else "ascending")
     if newest_first:
         layout = layout.noting("rows are newest first; they are turned round")
@@ -114,7 +115,14 @@ def _newest_first(dates: NDArray[np.datetime64], order: str | None) -> bool:
     return bool((steps < 0).sum() > (steps > 0).sum())
 
 
-def _check_order(dates: NDArray[np.datetime64], places: NDArray[np.int64], rows: Rows, newest_first: bool) -> None:
+def _check_order(frame: pd.DataFrame, places: NDArray[np.int64], rows: Rows, newest_first: bool) -> None:
+    """A row that equals the one before it passes: validation refuses it, or merges the two where it is asked to."""
+    if first_disorder(frame["date"].to_numpy()) is None:
+        return
+    values = frame[["date", *NUMBERS]]
+    same = (values == values.shift()) | (values.isna() & values.shift().isna()).assign(date=False)
+    distinct = np.flatnonzero(~same.all(axis=1))
+    dates, places = frame["date"].to_numpy()[distinct], places[distinct]
     disorder = first_disorder(dates)
     if disorder is None:
         return
