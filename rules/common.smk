@@ -145,7 +145,7 @@ def check_shards(shards):
 def source_files(wildcards):
     """The files of the sources that exist; ingest_bars says which one is missing."""
     data = settings_of(wildcards).data
-    return input_files(data, data.symbols)
+    return input_files(data, data.read_symbols)
 
 
 def megabytes(wildcards):

@@ -40,7 +40,9 @@ rule ingest_bars:
         mem_mb=bar_memory,
         runtime=5,
     params:
-        data=config_of("data.source", "data.sources", "data.symbols"),
+        data=config_of(
+            "data.source", "data.sources", "data.symbols", "data.references"
+        ),
         code=code_of("ingest_bars"),
     message:
         "Reading the bars of {wildcards.experiment}"
@@ -91,7 +93,7 @@ rule build_features:
         mem_mb=bar_memory,
         runtime=5,
     params:
-        settings=config_of("features"),
+        settings=config_of("features", "data.references"),
         code=code_of("build_features"),
     message:
         "Building the features of {wildcards.experiment}"
@@ -172,7 +174,7 @@ rule audit_leakage:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=config_of("features", "vault", "folds", "market"),
+        settings=config_of("features", "vault", "folds", "market", "data.references"),
         code=code_of("audit_leakage"),
     message:
         "Replacing the future of {wildcards.experiment} to see whether the past changes"

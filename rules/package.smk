@@ -11,6 +11,7 @@ rule package_model:
         spec="results/{experiment}/features.spec.json",
         split="results/{experiment}/split.json",
         verdict="results/{experiment}/evaluation/verdict.json",
+        features="results/{experiment}/features.parquet",
         validated="results/{experiment}/validated_bars.parquet",
         development="results/{experiment}/development.parquet",
         vault="results/{experiment}/vault.parquet",

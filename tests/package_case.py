@@ -159,7 +159,7 @@ def make_case(
     )
     scalers.loc[names, "center"], scalers.loc[names, "scale"] = center, scale
     audit = pd.DataFrame({"kind": "feature", "name": "x", "cut": raw["date"][:1], "rows": 9, "changed": 0})
-    tables = Tables(validated, development, vault, scalers.reset_index(), result.metrics, audit, audit)
+    tables = Tables(validated, table, development, vault, scalers.reset_index(), result.metrics, audit, audit)
     documents = {
         "config": {
             "experiment": "mini",

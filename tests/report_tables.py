@@ -94,6 +94,7 @@ def _documents(folder, symbols, dates, trades, simulated, title, agents) -> dict
                 {"name": "sma_50", "group": "averages", "formula": "close / mean of 50 closes < 1", "warm_up": 50},
             ],
             "warm_up": 50,
+            "others": {"symbols": [], "max_age": 5},
         },
         "split": {
             "vault": {"first": str(dates[DEVELOPMENT].date()), "last": last, "dates": VAULT, "sha256": "ef" * 32},

@@ -18,20 +18,23 @@ def main(onnx, policy, development, validated, split, audit, *, settings):
     model = OnnxPolicy(Path(onnx).read_bytes(), description)
     decided = read_table(development, "development")["symbol"].unique()  # a symbol may begin in the vault
     bars = read_table(validated, "validated_bars")
+    references = [name for name in features.others if name not in decided]
     bars = bars[
-        (bars["date"] < pd.Timestamp(read_json(split, "split")["vault"]["first"])) & bars["symbol"].isin(decided)
+        (bars["date"] < pd.Timestamp(read_json(split, "split")["vault"]["first"]))
+        & bars["symbol"].isin([*decided, *features.others])
     ]
 
     def build(frame):
-        return build_features(frame, features)
+        return build_features(frame, features, references)
 
-    table = audit_decisions(
+    table, spec = build(bars)
+    audit_table = audit_decisions(
         bars,
         build,
         lambda frame: decide(model, Panel.from_frame(frame, description["features"])).target,
-        choose_cuts(bars["date"].sort_values().unique(), build(bars)[1]["warm_up"] + 1),
+        choose_cuts(table["date"].sort_values().unique(), spec["warm_up"] + 1),
     )
-    write_table(table, audit, "audit")
+    write_table(audit_table, audit, "audit")
 
 
 if "snakemake" in globals():

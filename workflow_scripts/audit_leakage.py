@@ -21,6 +21,7 @@ def main(validated, features, folds, scalers, quality, audit, *, settings):
         FeatureSet(**settings["features"]),
         Vault(**settings["vault"]),
         Folds(**settings["folds"]),
+        references=settings["data"]["references"],
         written=Written(read_table(features, "features"), read_table(folds, "folds"), read_table(scalers, "scalers")),
     )
     rules = MarketRules.from_settings(Market(**settings["market"]), periods)

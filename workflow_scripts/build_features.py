@@ -1,15 +1,20 @@
 """Build the feature table: validated bars (Parquet) -> features (Parquet) and their specification (JSON)."""
 
 from outsample.config.features import FeatureSet
-from outsample.features.build import feature_spec, symbol_features
-from outsample.io import read_symbols, write_json, writing_table
+from outsample.features.build import closes_of, feature_spec, symbol_features
+from outsample.io import read_symbols, read_table, write_json, writing_table
 from outsample.io.ahead import ahead
 from outsample.io.script import run_script
 
 
 def main(validated, features, spec, *, settings, threads=1):
-    wanted = FeatureSet(**settings["features"])
-    built = (symbol_features(rows, wanted) for _, rows in read_symbols(validated, "validated_bars"))
+    wanted, references = FeatureSet(**settings["features"]), settings["data"]["references"]
+    closes = {name: closes_of(read_table(validated, "validated_bars", symbol=name)) for name in wanted.others}
+    built = (
+        symbol_features(rows, wanted, closes)
+        for symbol, rows in read_symbols(validated, "validated_bars")
+        if symbol not in references
+    )
     with writing_table(features, "features") as write:
         for rows in ahead(built, threads):
             write(rows)

@@ -18,6 +18,7 @@ def main(
     spec,
     split,
     verdict,
+    features,
     validated,
     development,
     vault,
@@ -45,6 +46,7 @@ def main(
         {name: read_json(path, name) for name, path in documents.items()},
         Tables(
             validated_bars=read_table(validated, "validated_bars"),
+            features=read_table(features, "features"),
             development=read_table(development, "development"),
             vault=read_table(vault, "vault"),
             scalers=read_table(scalers, "scalers"),

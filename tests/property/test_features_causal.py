@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outsample.config.features import FeatureSet
+from outsample.features.listing import EVERY
 from outsample.features.registry import Feature, requested_features
+from outsample.features.streaming import seconds_of
 
-FEATURES = requested_features(FeatureSet(return_horizons=[1, 5, 60], volatility=[2, 20]))
+FEATURES = requested_features(EVERY.model_copy(update={"return_horizons": [1, 5, 60], "volatility": [2, 20]}))
 PARAMETRISED = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 
 
@@ -24,6 +25,8 @@ def random_bars(seed: int, length: int) -> dict[str, np.ndarray]:
         "low": np.minimum(open_, close) * 0.99,
         "close": close,
         "volume": volume,
+        "date": seconds_of(np.datetime64("2023-12-20T09:30", "us") + np.arange(length) * np.timedelta64(5413, "m")),
+        "SPY:close": np.exp(np.cumsum(np.round(draw.normal(0, 0.02, length), 2) * (draw.random(length) < 0.5))),
     }
 
 
@@ -59,7 +62,7 @@ def test_a_row_has_the_same_bits_when_nothing_follows_it(
 @settings(max_examples=30, deadline=None)
 def test_the_price_scale_does_not_matter(feature: Feature, seed: int, scale: float) -> None:
     bars = random_bars(seed, 150)
-    scaled = {name: values if name == "volume" else values * scale for name, values in bars.items()}
+    scaled = {name: values if name in {"volume", "date"} else values * scale for name, values in bars.items()}
     np.testing.assert_allclose(feature.compute(scaled), feature.compute(bars), rtol=1e-7, atol=1e-10)
 
 

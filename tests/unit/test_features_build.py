@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.features import FeatureSet
+from outsample.config.features import CalendarFeatures, CrossFeatures, FeatureSet
 from outsample.errors import DataError
 from outsample.features.build import build_features, symbol_rows, without_warm_up
+from outsample.features.listing import EVERY, HEADERS, feature_rows
 from outsample.features.registry import INDICATORS, requested_features
 
 
@@ -39,8 +40,27 @@ def test_default_features_have_readable_names_in_a_stable_order() -> None:
 def test_every_indicator_says_who_proposed_it_and_belongs_to_a_setting() -> None:
     for indicator in INDICATORS:
         assert indicator.reference.endswith(")")
-        assert indicator.setting in FeatureSet.model_fields
-    assert {indicator.setting for indicator in INDICATORS} == set(FeatureSet.model_fields)
+    parts = {f"calendar.{name}" for name in CalendarFeatures.model_fields}
+    parts |= {f"cross.{name}" for name in CrossFeatures.model_fields if name not in {"symbol", "lag"}}
+    plain = set(FeatureSet.model_fields) - {"calendar", "cross", "cross_max_age"}
+    assert {indicator.setting for indicator in INDICATORS} == plain | parts
+
+
+def test_every_registered_indicator_is_listed_at_its_usual_parameters() -> None:
+    assert {feature.indicator for feature in requested_features(EVERY)} == {indicator.id for indicator in INDICATORS}
+    assert all(len(row) == len(HEADERS) and all(row) for row in feature_rows())
+
+
+def test_names_are_unique_whatever_the_lag() -> None:
+    cross = [{"symbol": "SPY", "lag": lag, "returns": [1, 5], "beta": 5, "strength": [1]} for lag in (0, 1)]
+    features = requested_features(FeatureSet.model_validate({"cross": [*cross, {"symbol": "B", "returns": [5]}]}))
+    names = [feature.name for feature in features]
+    assert len(names) == len(set(names))
+    assert names[-8:] == [
+        *["SPY:return_5_lag_1", "B:return_5", "SPY:beta_5", "SPY:beta_5_lag_1"],
+        *["SPY:residual_5", "SPY:residual_5_lag_1", "SPY:strength_1", "SPY:strength_1_lag_1"],
+    ]
+    assert features[-1].inputs == ("close", "SPY:close")
 
 
 def test_each_feature_is_empty_in_exactly_its_warm_up() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import functools
 import json
 import subprocess
 import sys
@@ -10,28 +11,43 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outsample.config.features import FeatureSet
 from outsample.errors import DataError, SchemaError
+from outsample.features.listing import EVERY
 from outsample.features.registry import INDICATORS, requested_features
-from outsample.features.streaming import FeatureStream
-from outsample.features.streaming_indicators import STREAMING_FORMS
+from outsample.features.streaming import FORMS, FeatureStream, seconds_of
 
 MARKET = Path(__file__).parents[2] / "data/market"
-FEATURES = requested_features(FeatureSet())
+FEATURES = requested_features(EVERY)  # one of each indicator, so that each is covered below
 SPEC = [feature.document() for feature in FEATURES]
 COLUMNS = ("open", "high", "low", "close", "volume")
 
 
-def adjusted_bars(symbol: str) -> dict[str, np.ndarray]:
+def adjusted_bars(symbol: str, other: str = "GOOG") -> dict[str, np.ndarray]:
+    """Bars of a symbol, their dates, and another's closes of the same dates in the part of SPY."""
+    columns = _file(symbol)
+    dates = np.array(columns.pop("date"), "datetime64[us]")
+    return columns | {"date": seconds_of(dates), "SPY:close": _file(other)["close"]}
+
+
+@functools.cache
+def _read(symbol: str) -> list[dict[str, str]]:
     with (MARKET / f"{symbol}.csv").open() as file:
-        rows = list(csv.DictReader(file))
+        return list(csv.DictReader(file))
+
+
+def _file(symbol: str) -> dict[str, np.ndarray]:
+    rows = _read(symbol)
     columns = {name: np.array([float(row[name]) for row in rows]) for name in (*COLUMNS, "adj_close")}
     factor = columns["adj_close"] / columns["close"]
-    return {name: columns[name] * (1.0 if name == "volume" else factor) for name in COLUMNS}
+    adjusted = {name: columns[name] * (1.0 if name == "volume" else factor) for name in COLUMNS}
+    return {**adjusted, "date": np.array([row["date"] for row in rows])}
 
 
 def push_all(stream: FeatureStream, bars: dict[str, np.ndarray]) -> np.ndarray:
-    return np.array([stream.push(*bar) for bar in zip(*(bars[name] for name in COLUMNS), strict=True)])
+    found = []
+    for seconds, other, *bar in zip(*(bars[name] for name in ("date", "SPY:close", *COLUMNS)), strict=True):
+        found.append(stream.push(*bar, date=np.datetime64(round(seconds * 1e6), "us"), others={"SPY": other}))
+    return np.array(found)
 
 
 def entry(indicator: str, warm_up: int, inputs: tuple[str, ...] = ("close",), **parameters: int) -> dict:
@@ -43,15 +59,20 @@ def plain(stream: FeatureStream, *closes: float) -> list[float]:
 
 
 def test_every_registered_indicator_has_a_streaming_form_of_the_same_inputs_and_parameters() -> None:
-    found = {name: (form.inputs, form.parameters) for name, form in STREAMING_FORMS.items()}
+    found = {name: (form.inputs, form.parameters) for name, form in FORMS.items()}
     assert found == {indicator.id: (indicator.inputs, indicator.parameters) for indicator in INDICATORS}
-    assert {feature.indicator for feature in FEATURES} == set(STREAMING_FORMS)  # so the tests below cover all of them
+    assert {feature.indicator for feature in FEATURES} == set(FORMS)
 
 
 def test_indicator_ids_are_what_packages_call_them() -> None:
     assert [indicator.id for indicator in INDICATORS] == [
         *["lagged_return", "log_return", "sma_ratio", "ema_ratio", "rsi", "macd_line", "macd_signal"],
         *["macd_histogram", "bollinger_position", "atr_ratio", "realised_volatility", "volume_zscore"],
+        *["sma_crossing", "plus_di", "minus_di", "adx", "aroon_up", "aroon_down", "aroon_oscillator"],
+        *["bollinger_width", "return_deviation", "parkinson_volatility", "garman_klass_volatility", "drawdown"],
+        *["dollar_volume_zscore", "weekday_sin", "weekday_cos", "month_day_sin", "month_day_cos", "month_sin"],
+        *["month_cos", "time_of_day_sin", "time_of_day_cos", "other_return", "beta", "residual_return"],
+        *["relative_strength"],
     ]
 
 
@@ -66,7 +87,8 @@ def test_real_bars_give_the_vectorised_features(symbol: str) -> None:
     assert found.dtype == np.float64
     train = expected[60 : len(expected) * 3 // 4]
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
-    deviation = np.nanmax(np.abs(found - expected), axis=0) / train.std(axis=0)
+    size = np.where(train.std(axis=0) > 0, train.std(axis=0), 1.0)  # the time of day of daily bars does not vary
+    deviation = np.nanmax(np.abs(found - expected), axis=0) / size
     assert deviation.max() < 1e-9, FEATURES[int(deviation.argmax())].name
 
 
@@ -96,10 +118,11 @@ def test_a_state_is_small_plain_data_and_belongs_to_nobody_else() -> None:
     assert max(map(len, windows)) == 61
     before = copy.deepcopy(state)
     state["features"][0]["state"]["window"][0] = 1e9
-    plain(stream, 100.0)
+    stream.push(100.0, 100.0, 100.0, 100.0, 1.0, *BESIDE)
     assert before == FeatureStream.from_state(SPEC, before).state()
 
 
+BESIDE = (np.datetime64("2024-01-02", "us"), {"SPY": 470.0})
 GOOD_BAR = (10.0, 11.0, 9.0, 10.5, 1000.0)
 
 
@@ -118,13 +141,35 @@ GOOD_BAR = (10.0, 11.0, 9.0, 10.5, 1000.0)
 def test_a_bad_bar_is_refused_and_leaves_the_stream_as_it_was(place: int, value: float, words: str) -> None:
     stream = FeatureStream.from_spec(SPEC)
     for _ in range(3):
-        stream.push(*GOOD_BAR)
+        stream.push(*GOOD_BAR, *BESIDE)
     before, bad = stream.state(), list(GOOD_BAR)
     bad[place] = value
     with pytest.raises(DataError, match=f"^Bar 4 of the stream has {words}.*correct that bar.$"):
-        stream.push(*bad)
+        stream.push(*bad, *BESIDE)
     assert stream.state() == before
     assert stream.bars_seen == 3
+
+
+@pytest.mark.parametrize(
+    ("date", "others", "words"),
+    [
+        (None, {"SPY": 470.0}, "no date, which its features take"),
+        (np.datetime64("NaT", "us"), {"SPY": 470.0}, "no date, which its features take"),
+        (np.datetime64("2024-01-02"), {}, "no close of SPY above 0 beside it; give the bars of SPY"),
+        (np.datetime64("2024-01-02"), {"SPY": np.nan}, "no close of SPY above 0"),
+        (np.datetime64("2024-01-02"), {"SPY": 0.0}, "no close of SPY above 0"),
+    ],
+)
+def test_a_bar_without_what_stands_beside_it_is_refused(date, others, words) -> None:
+    stream = FeatureStream.from_spec(SPEC)
+    with pytest.raises(DataError, match=f"^Bar 1 of the stream has {words}"):
+        stream.push(*GOOD_BAR, date=date, others=others)
+    assert stream.bars_seen == 0
+
+
+def test_a_stream_says_which_other_symbols_it_needs() -> None:
+    assert FeatureStream.from_spec(SPEC).others == ("SPY",)
+    assert FeatureStream.from_spec([entry("log_return", 1, horizon=1)]).others == ()
 
 
 def test_a_bar_that_makes_a_feature_infinite_is_refused_and_leaves_the_stream_as_it_was() -> None:
@@ -166,6 +211,9 @@ def test_other_specs_that_cannot_be_streamed() -> None:
         FeatureStream.from_spec([{"name": "ema_12", "warm_up": 11, "inputs": ["close"]}])
     with pytest.raises(SchemaError, match="macd_line does not take"):
         FeatureStream.from_spec([entry("macd_line", 11, fast=26, slow=12)])
+    for inputs in (("close", "close"), ("close", ":close"), ("SPY:close", "close"), ("close",)):
+        with pytest.raises(SchemaError, match="beta does not take"):
+            FeatureStream.from_spec([entry("beta", 5, inputs, window=5, lag=0)])
 
 
 def _altered(state: dict, path: tuple, value: object) -> dict:
@@ -196,7 +244,7 @@ def _altered(state: dict, path: tuple, value: object) -> dict:
 def test_a_state_that_does_not_fit_is_refused(path: tuple, value: object, words: str) -> None:
     stream = FeatureStream.from_spec(SPEC)
     for _ in range(5):
-        stream.push(*GOOD_BAR)
+        stream.push(*GOOD_BAR, *BESIDE)
     with pytest.raises(SchemaError, match=words):
         FeatureStream.from_state(SPEC, _altered(stream.state(), path, value))
 

@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     study.set_defaults(run=_study)
     _add_inspect_command(commands)
     _add_data_commands(commands)
+    _add_feature_commands(commands)
     _add_package_commands(commands)
     return parser
 
@@ -63,6 +64,15 @@ def _add_data_commands(commands: Any) -> None:
     lineage.add_argument("path", metavar="PATH", help="a file under results/, such as results/quickstart/report.html")
     lineage.add_argument("--json", action="store_true", help="print it as JSON")
     lineage.set_defaults(run=_lineage)
+
+
+def _add_feature_commands(commands: Any) -> None:
+    features = commands.add_parser("features", help="list what each feature is: formula, warm-up, reference")
+    features.add_argument(
+        "experiment", metavar="EXPERIMENT", nargs="?", help="list its features; without it, every feature there is"
+    )
+    features.add_argument("--write", action="store_true", help="write the table of every feature to docs/features.md")
+    features.set_defaults(run=_features)
 
 
 def _add_package_commands(commands: Any) -> None:
@@ -133,6 +143,15 @@ def _lineage(arguments: argparse.Namespace) -> None:
     from outsample.cli.lineage import lineage
 
     lineage(arguments.path, arguments.json)
+
+
+def _features(arguments: argparse.Namespace) -> None:
+    from outsample.cli.features import show, write
+
+    if arguments.write:
+        write()
+    else:
+        show(arguments.experiment)
 
 
 def _verify(arguments: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from outsample.packaging.contents import Package
 from outsample.packaging.manifest import dump
 from outsample.paper.bars import SymbolBars, parse_bars
 from outsample.paper.broker import trade
-from outsample.paper.feed import make_feed, outside_sessions
+from outsample.paper.feed import make_feeds, outside_sessions
 from outsample.paper.ledger import fill_columns, ledger_columns, summary, to_csv
 
 
@@ -38,7 +38,7 @@ def paper(path: str, files: Sequence[str], out: str, symbol: str | None, closed:
         raise DataError("--out names no folder; name one, or . for this one.")
     days = [_day(text) for text in closed]
     package, _ = read_package(path)
-    feeds = [make_feed(bars, package, days) for file in files for bars in _read(file, package, symbol)]
+    feeds = make_feeds([bars for file in files for bars in _read(file, package, symbol)], package, days)
     accounts = trade(package, feeds, path)
     ledger = ledger_columns(accounts)
     _write(
@@ -78,7 +78,8 @@ def _read(file: str, package: Package, symbol: str | None) -> list[SymbolBars]:
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror}); name a CSV file of bars.") from error
     stem = Path(file).stem
-    found = parse_bars(raw, file, package.symbols, symbol or (stem if stem in package.symbols else None))
+    known = (*package.symbols, *package.references)
+    found = parse_bars(raw, file, known, symbol or (stem if stem in known else None))
     if symbol and [bars.symbol for bars in found] != [symbol]:
         raise DataError(
             f"{file}: its column symbol names {', '.join(bars.symbol for bars in found)}, and --symbol {symbol}; "

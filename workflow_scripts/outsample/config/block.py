@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=^-]*$")]  # of a symbol
 
 
 def key(default: Any, description: str, unit: str, **constraints: Any) -> Any:
@@ -13,14 +15,14 @@ def key(default: Any, description: str, unit: str, **constraints: Any) -> Any:
     return Field(default, description=description, json_schema_extra={"unit": unit}, **constraints)
 
 
-def refusal(path: str | tuple[str, ...], text: str, valid: list[str] | None = None) -> PydanticCustomError:
+def refusal(path: str | tuple[str | int, ...], text: str, valid: list[str] | None = None) -> PydanticCustomError:
     """What a validator raises: a key within its block (() for the block itself), and what is wrong with it.
 
     `valid` lists the names that may stand in the place of the last part of the path.
     """
     path = (path,) if isinstance(path, str) else path
     return PydanticCustomError(
-        "refused", "{key} {text}", {"key": ".".join(path), "text": text, "path": path, "valid": valid}
+        "refused", "{key} {text}", {"key": ".".join(map(str, path)), "text": text, "path": path, "valid": valid}
     )
 
 

@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from outsample.config.block import Block, key, refusal
+from outsample.config.block import Block, Name, key, refusal
 from outsample.config.files import CsvSource as CsvSource
 from outsample.config.files import PackageSource, ParquetSource
 from outsample.config.remote import HttpSource, UrlSource, YfinanceSource
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=^-]*$")]
 _MAX_SEED = 2**32 - 1
 
 
@@ -47,6 +46,9 @@ class Data(Block):
     symbols: list[Name] = key(
         ["AAPL", "AMZN", "GOOG", "NVDA"], "Symbols, each traded in a sleeve of its own.", "-", min_length=1
     )
+    references: list[Name] = key(
+        [], "Further symbols that are read and checked for features.cross, and never traded.", "-"
+    )
     start: datetime.date | None = key(None, "First date that is used; null is the first bar.", "date")
     end: datetime.date | None = key(None, "Last date that is used; null is the last bar.", "date")
     calendar: str = key(
@@ -60,9 +62,14 @@ class Data(Block):
         twice = [s for s in self.symbols if self.symbols.count(s) > 1]
         if twice:
             raise refusal("symbols", f"names {twice[0]} twice")
+        for name in self.references:
+            if name in self.symbols or self.references.count(name) > 1:
+                raise refusal(
+                    "references", f"names {name}, which {'is traded' if name in self.symbols else 'is there twice'}"
+                )
         for name in self.sources:
-            if name not in self.symbols:
-                raise refusal(("sources", name), "is none of data.symbols", self.symbols)
+            if name not in self.read_symbols:
+                raise refusal(("sources", name), "is none of data.symbols or data.references", self.read_symbols)
         if self.start and self.end and self.start > self.end:
             raise refusal("start", f"{self.start} is after data.end {self.end}")
         return self
@@ -70,3 +77,8 @@ class Data(Block):
     def source_of(self, symbol: str) -> AnySource:
         """The source block of a symbol."""
         return self.sources.get(symbol, self.source)
+
+    @property
+    def read_symbols(self) -> list[str]:
+        """The symbols whose bars are read and checked, sorted: those that are traded, and the references."""
+        return sorted([*self.symbols, *self.references])

@@ -7,6 +7,7 @@ when they are stale. Unknown keys are refused at every level.
 from __future__ import annotations
 
 import datetime
+import difflib
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -284,8 +285,17 @@ class Settings(Block):
             if getattr(self.data.source_of(symbol), "closes_only", False) and self.market.fill != "next_close":
                 raise refusal(("market", "fill"), f"must be next_close, for the source of {symbol} has closes alone")
         for symbol in self.validation.splits:
-            if symbol not in self.data.symbols:
-                raise refusal(("validation", "splits", symbol), "is no symbol of data.symbols", self.data.symbols)
+            if symbol not in self.data.read_symbols:
+                raise refusal(("validation", "splits", symbol), "is no symbol that is read", self.data.read_symbols)
+        known = self.data.read_symbols
+        for index, cross in enumerate(self.features.cross):
+            if cross.symbol not in known:
+                near = difflib.get_close_matches(cross.symbol, known, n=1)
+                raise refusal(
+                    ("features", "cross", index, "symbol"),
+                    f"{cross.symbol} is neither in data.symbols nor in data.references; "
+                    f"{f'did you mean {near[0]}, or ' if near else ''}add it to data.references",
+                )
         for agent, dimensions in self.search.space.items():
             if agent not in Agents.model_fields:
                 raise refusal(("search", "space", agent), "is no agent", list(Agents.model_fields))

@@ -106,7 +106,7 @@ def read_symbols(data: Data, root: Path) -> Iterator[tuple[pd.DataFrame, dict[st
     """
     source = open_source(data, root)
     read: dict[str, tuple[str, str]] = {}
-    for symbol in sorted(data.symbols):
+    for symbol in data.read_symbols:
         bars = source.read(symbol)
         file, sha256 = source.fingerprint(symbol)
         bars_sha256 = sha256_frame(bars)

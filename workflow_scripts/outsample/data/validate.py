@@ -54,9 +54,10 @@ class Validation:
         there = set()
         for symbol, bars_dates in dates:
             kept = _within(bars_dates, symbol, data, self._source.where(symbol))
-            moments = _union(moments, bars_dates[kept].dropna().to_numpy())
+            if symbol in data.symbols:  # a reference may follow another calendar
+                moments = _union(moments, bars_dates[kept].dropna().to_numpy())
             there.add(symbol)
-        for symbol in sorted({*data.symbols} - there):
+        for symbol in sorted({*data.read_symbols} - there):
             raise DataError(f"{self._source.where(symbol)}: no bars of {symbol} were read; run ingest_bars again.")
         self._calendar = infer_calendar(moments, data.calendar)
         self._symbols: dict[str, dict[str, Any]] = {}
@@ -151,7 +152,7 @@ def validate_bars(
     rules: BarRules = BarRules(),  # noqa: B008 - frozen
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """`Validation` of a whole table `bars`: the table `validated_bars` and the document `quality`."""
-    parts = {str(symbol): rows for symbol, rows in bars.groupby("symbol", sort=True) if symbol in data.symbols}
+    parts = {str(symbol): rows for symbol, rows in bars.groupby("symbol", sort=True) if symbol in data.read_symbols}
     validation = Validation(data, market, ((symbol, rows["date"]) for symbol, rows in parts.items()), rules)
     validated = [validation.validate(symbol, rows) for symbol, rows in parts.items()]
     return pd.concat(validated, ignore_index=True), validation.document()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import pandas as pd
 from outsample.config.features import FeatureSet
 from outsample.errors import DataError
 from outsample.features.indicators import Array
+from outsample.features.references import Closes, close_column, last_closes
 from outsample.features.registry import Feature, requested_features
+from outsample.features.streaming import seconds_of
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -39,14 +41,19 @@ def _check_finite(feature: Feature, values: Array, symbol: str, dates: np.ndarra
         )
 
 
-def symbol_features(bars: pd.DataFrame, settings: FeatureSet) -> pd.DataFrame:
-    """Compute the features of one symbol; row t uses its bars up to and including t.
+def symbol_features(
+    bars: pd.DataFrame, settings: FeatureSet, closes: Mapping[str, Closes] | None = None
+) -> pd.DataFrame:
+    """Compute the features of one symbol; row t uses its bars, and the closes of others, up to and including t.
 
     Args:
         bars: rows of the table `validated_bars` of one symbol, by ascending date.
         settings: look-backs in bars.
-    Returns: rows of the table `features`, with NaN in the first rows of each feature, its warm-up.
-    Raises: DataError where the symbol is shorter than the longest warm-up, or a feature is not finite after its own.
+        closes: each of `settings.others` -> its adjusted closes.
+    Returns: rows of the table `features`, with the closes of others at the symbol's dates, and NaN in the first rows of
+        each feature, its warm-up.
+    Raises: DataError where the symbol is shorter than the longest warm-up, another symbol's close is not there or too
+        old, or a feature is not finite after its warm-up.
     """
     features = requested_features(settings)
     warm_up = max(feature.warm_up for feature in features)
@@ -56,8 +63,11 @@ def symbol_features(bars: pd.DataFrame, settings: FeatureSet) -> pd.DataFrame:
             f"{symbol} has {len(bars)} bars, and the warm-up of the features alone takes {warm_up}; "
             "give more bars or shorter look-backs."
         )
-    columns = {name: bars[name].to_numpy(np.float64) for name in BAR_COLUMNS}
-    table = {}
+    table = {
+        close_column(other): last_closes(symbol, dates, other, (closes or {})[other], settings.cross_max_age)
+        for other in settings.others
+    }
+    columns = {name: bars[name].to_numpy(np.float64) for name in BAR_COLUMNS} | table | {"date": seconds_of(dates)}
     for feature in features:
         with np.errstate(all="ignore"):  # what is not finite is an error below, with the date in it
             values = feature.compute(columns)
@@ -68,15 +78,27 @@ def symbol_features(bars: pd.DataFrame, settings: FeatureSet) -> pd.DataFrame:
 
 
 def feature_spec(settings: FeatureSet) -> dict[str, Any]:
-    """The document `feature_spec`: the features in the order of the policy's inputs, and the longest warm-up."""
+    """The document `feature_spec`: the features in the order of the policy's inputs, the longest warm-up, and the
+    other symbols whose closes they take, with the age in days at which a close is too old."""
     features = requested_features(settings)
     return {
         "features": [feature.document() for feature in features],
         "warm_up": max(feature.warm_up for feature in features),
+        "others": {"symbols": settings.others, "max_age": settings.cross_max_age},
     }
 
 
-def build_features(validated_bars: pd.DataFrame, settings: FeatureSet) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """`symbol_features` of every symbol of the table `validated_bars`, and the document `feature_spec`."""
-    parts = [symbol_features(validated_bars.iloc[rows], settings) for _, rows in symbol_rows(validated_bars)]
-    return pd.concat(parts, ignore_index=True), feature_spec(settings)
+def closes_of(bars: pd.DataFrame) -> Closes:
+    """The closes of one symbol's bars, which ascend by date."""
+    return Closes(bars["date"].to_numpy(), bars["close"].to_numpy(np.float64))
+
+
+def build_features(
+    validated_bars: pd.DataFrame, settings: FeatureSet, references: Collection[str] = ()
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """`symbol_features` of every symbol of the table `validated_bars` but the references, and the document
+    `feature_spec`."""
+    parts = {symbol: validated_bars.iloc[rows] for symbol, rows in symbol_rows(validated_bars)}
+    closes = {symbol: closes_of(part) for symbol, part in parts.items() if symbol in settings.others}
+    built = [symbol_features(part, settings, closes) for symbol, part in parts.items() if symbol not in references]
+    return pd.concat(built, ignore_index=True), feature_spec(settings)

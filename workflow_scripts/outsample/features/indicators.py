@@ -11,7 +11,10 @@ only gradually, so a row depends on where the data begins, but never on what com
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
@@ -34,15 +37,12 @@ def rolling_mean(values: Array, window: int) -> Array:
     return _delayed(total / window, window - 1)
 
 
-def rolling_zscore(values: Array, window: int) -> Array:
-    """Newest value less the mean of the last `window`, in their (population) standard deviations [T].
+def _newest_mean_deviation(values: Array, window: int) -> tuple[Array, Array]:
+    """Mean of the last `window` values less the newest, and their (population) standard deviation [T - window + 1].
 
-    Deviations are taken from the newest value first, so that equal values give a deviation of exactly 0: the score of
-    a window in which nothing varies is 0 by definition. Its size cannot exceed sqrt(window - 1).
+    Deviations are taken from the newest value first, so that equal values give a deviation of exactly 0.
     """
     count = len(values) - window + 1
-    if count <= 0:
-        return np.full(len(values), np.nan)
     newest = values[window - 1 :]
     mean = np.zeros(count)
     for k in range(window):
@@ -51,10 +51,27 @@ def rolling_zscore(values: Array, window: int) -> Array:
     squares = np.zeros(count)
     for k in range(window):
         squares += (values[k : k + count] - newest - mean) ** 2
-    deviation = np.sqrt(squares / window)
+    return mean, np.sqrt(squares / window)
+
+
+def rolling_zscore(values: Array, window: int) -> Array:
+    """Newest value less the mean of the last `window`, in their (population) standard deviations [T].
+
+    The score of a window in which nothing varies is 0 by definition. Its size cannot exceed sqrt(window - 1).
+    """
+    if len(values) < window:
+        return np.full(len(values), np.nan)
+    mean, deviation = _newest_mean_deviation(values, window)
     # NaN must stay NaN: only a deviation that is exactly 0 is the window in which nothing varies.
     score = np.divide(-mean, deviation, out=np.where(np.isnan(deviation), np.nan, 0.0), where=deviation > 0)
     return _delayed(score, window - 1)
+
+
+def rolling_deviation(values: Array, window: int) -> Array:
+    """(Population) standard deviation of the last `window` values [T]; exactly 0 where they are equal."""
+    if len(values) < window:
+        return np.full(len(values), np.nan)
+    return _delayed(_newest_mean_deviation(values, window)[1], window - 1)
 
 
 def exponential_mean(values: Array, window: int, weight: float) -> Array:
@@ -180,3 +197,135 @@ def volume_zscore(volume: Array, window: int) -> Array:
     0 by definition where volume is constant, or zero, in the whole window.
     """
     return rolling_zscore(np.log1p(volume), window)
+
+
+def sma_crossing(close: Array, fast: int, slow: int) -> Array:
+    """SMA(close, fast) / SMA(close, slow) - 1, above 0 while the fast average is the higher; warm-up: slow - 1.
+
+    Source: Brock, Lakonishok and LeBaron (1992).
+    """
+    return rolling_mean(close, fast) / rolling_mean(close, slow) - 1.0
+
+
+def _directional(high: Array, low: Array, close: Array, window: int) -> tuple[Array, Array]:
+    """Both directional indicators from the second bar on [T-1]; 0 where no range was ever true."""
+    up, down = np.diff(high), -np.diff(low)
+    true_range = wilder_mean(np.maximum(high[1:], close[:-1]) - np.minimum(low[1:], close[:-1]), window)
+    found = []
+    for move, other in ((up, down), (down, up)):
+        moved = wilder_mean(np.where((move > other) & (move > 0), move, 0.0), window)
+        none = np.where(np.isnan(true_range), np.nan, 0.0)
+        found.append(np.divide(100.0 * moved, true_range, out=none, where=true_range > 0))
+    return found[0], found[1]
+
+
+def plus_di(high: Array, low: Array, close: Array, window: int) -> Array:
+    """Directional indicator +DI = 100 * W(+DM) / W(true range), W Wilder's average; warm-up: window.
+
+    +DM[t] = high[t] - high[t-1] where that is above 0 and above low[t-1] - low[t], else 0. 0 by definition where
+    nothing ever moved. Source: Wilder (1978), section IV.
+    """
+    return _delayed(_directional(high, low, close, window)[0], 1)[: len(close)]
+
+
+def minus_di(high: Array, low: Array, close: Array, window: int) -> Array:
+    """Directional indicator -DI = 100 * W(-DM) / W(true range), W Wilder's average; warm-up: window.
+
+    -DM[t] = low[t-1] - low[t] where that is above 0 and above high[t] - high[t-1], else 0. 0 by definition where
+    nothing ever moved. Source: Wilder (1978), section IV.
+    """
+    return _delayed(_directional(high, low, close, window)[1], 1)[: len(close)]
+
+
+def adx(high: Array, low: Array, close: Array, window: int) -> Array:
+    """Average directional index W(100 * |+DI - -DI| / (+DI + -DI)), W Wilder's average; warm-up: 2 * window - 1.
+
+    The quotient is 0 by definition where both indicators are 0. Source: Wilder (1978), section IV.
+    """
+    plus, minus = _directional(high, low, close, window)
+    both = plus + minus
+    none = np.where(np.isnan(both), np.nan, 0.0)
+    index = np.divide(100.0 * np.abs(plus - minus), both, out=none, where=both > 0)[window - 1 :]
+    return _delayed(wilder_mean(index, window), window)[: len(close)]
+
+
+def _bars_since(values: Array, window: int) -> Array:
+    """Bars since the largest of the last window + 1 values, the newest of equal ones [T]; NaN in the first window."""
+    if len(values) <= window:
+        return np.full(len(values), np.nan)
+    newest_first = sliding_window_view(values, window + 1)[:, ::-1]
+    return _delayed(newest_first.argmax(axis=1).astype(np.float64), window)
+
+
+def aroon_up(high: Array, window: int) -> Array:
+    """100 * (window - bars since the highest high of the last window + 1 bars) / window; warm-up: window.
+
+    Source: Chande (1995).
+    """
+    return 100.0 * (window - _bars_since(high, window)) / window
+
+
+def aroon_down(low: Array, window: int) -> Array:
+    """100 * (window - bars since the lowest low of the last window + 1 bars) / window; warm-up: window.
+
+    Source: Chande (1995).
+    """
+    return 100.0 * (window - _bars_since(-low, window)) / window
+
+
+def aroon_oscillator(high: Array, low: Array, window: int) -> Array:
+    """Aroon up less Aroon down; warm-up: window. Source: Chande (1995)."""
+    return aroon_up(high, window) - aroon_down(low, window)
+
+
+def bollinger_width(close: Array, window: int) -> Array:
+    """Upper less lower Bollinger band, over the middle: 4 standard deviations of close / SMA; warm-up: window - 1.
+
+    Source: Bollinger (2001).
+    """
+    return 4.0 * rolling_deviation(close, window) / rolling_mean(close, window)
+
+
+def return_deviation(close: Array, window: int) -> Array:
+    """(Population) standard deviation of the last `window` one-bar log returns, per bar; warm-up: window.
+
+    Source: Officer (1973).
+    """
+    return rolling_deviation(log_return(close, 1), window)
+
+
+def parkinson_volatility(high: Array, low: Array, window: int) -> Array:
+    """sqrt(mean of the last `window` log(high / low)^2 / (4 log 2)), per bar; warm-up: window - 1.
+
+    Source: Parkinson (1980).
+    """
+    return np.sqrt(rolling_mean(np.log(high / low) ** 2, window) / (4.0 * math.log(2.0)))
+
+
+def garman_klass_volatility(open_: Array, high: Array, low: Array, close: Array, window: int) -> Array:
+    """Volatility per bar from all four prices of the last `window` bars; warm-up: window - 1.
+
+    sqrt(mean of max(log(high / low)^2 / 2 - (2 log 2 - 1) log(close / open)^2, 0)). A bar is below 0 only where its
+    open or close lies outside its range, by rounding. Source: Garman and Klass (1980).
+    """
+    drift = np.log(close / open_) ** 2
+    bars = 0.5 * np.log(high / low) ** 2 - (2.0 * math.log(2.0) - 1.0) * drift
+    return np.sqrt(rolling_mean(np.maximum(bars, 0.0), window))
+
+
+def drawdown(high: Array, close: Array, window: int) -> Array:
+    """close / highest high of the last `window` bars - 1, at most 0; warm-up: window - 1.
+
+    Source: George and Hwang (2004).
+    """
+    if len(close) < window:
+        return np.full(len(close), np.nan)
+    return close / _delayed(sliding_window_view(high, window).max(axis=1), window - 1) - 1.0
+
+
+def dollar_volume_zscore(close: Array, volume: Array, window: int) -> Array:
+    """z-score of log(close * (1 + volume)) within its last `window` bars; warm-up: window - 1.
+
+    0 by definition where it does not vary in the whole window. Source: Amihud (2002).
+    """
+    return rolling_zscore(np.log(close) + np.log1p(volume), window)

@@ -9,19 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from outsample.config.features import FeatureSet
+from outsample.features import context_indicators as context
 from outsample.features import indicators
 from outsample.features.indicators import Array
+from outsample.features.references import close_column
+
+# How a feature begins.
+WINDOW = "window alone"
+EMA_START = "mean of the first values (EMA)"
+WILDER_START = "mean of the first values (Wilder)"
+OTHER = close_column("{symbol}")  # an input: the closes of the other symbol
 
 
 @dataclass(frozen=True)
 class Indicator:
     """A family of features that differ by their parameters.
 
-    `column`, `formula`: templates of the parameters. `setting`: key of FeatureSet. `inputs`: columns of the bars that
-    `compute` takes, before the parameters by name. `warm_up`: rows without a value at the start of a symbol.
+    `column`, `formula`: templates of the parameters, and of `symbol`, the other symbol of a cross feature. `setting`:
+    key of FeatureSet, dotted where it is a block or a list of blocks. `inputs`: columns of the bars that `compute`
+    takes, before the parameters by name. `warm_up`: rows without a value at the start of a symbol. `start`: how it
+    begins. `ta_lib`: the functions of TA-Lib that it agrees with once its start has faded; empty where there is none.
     """
 
     column: str
@@ -33,6 +43,8 @@ class Indicator:
     formula: str
     reference: str
     compute: Callable[..., Array]
+    ta_lib: str = ""
+    start: str = WINDOW
 
     @property
     def id(self) -> str:
@@ -71,87 +83,230 @@ class Feature:
         }
 
 
+_RANGE = ("high", "low", "close")
 # Names of the values of a setting that holds several at once; every other setting holds windows one by one.
-_TUPLES = {"macd": ("fast", "slow", "signal")}
+_TUPLES = {"macd": ("fast", "slow", "signal"), "sma_cross": ("fast", "slow")}
 
 INDICATORS: tuple[Indicator, ...] = (
     Indicator(
         "return_lag_{lag}", "return", "return_lags", ("close",), ("lag",), lambda lag: lag + 1,
-        "log(close[t] / close[t-1]), {lag} bars ago", "Fama (1965)", indicators.lagged_return,
+        "log(close[t] / close[t-1]), {lag} bars ago", "Fama (1965)", indicators.lagged_return, "ROCR",
     ),
     Indicator(
         "return_{horizon}", "return", "return_horizons", ("close",), ("horizon",), lambda horizon: horizon,
-        "log(close[t] / close[t-{horizon}])", "Jegadeesh and Titman (1993)", indicators.log_return,
+        "log(close[t] / close[t-{horizon}])", "Jegadeesh and Titman (1993)", indicators.log_return, "ROCR",
     ),
     Indicator(
         "sma_{window}", "trend", "sma", ("close",), ("window",), lambda window: window - 1,
         "close / SMA(close, {window}) - 1", "Brock, Lakonishok and LeBaron (1992)", indicators.sma_ratio,
+        "SMA",
     ),
     Indicator(
         "ema_{span}", "trend", "ema", ("close",), ("span",), lambda span: span - 1,
-        "close / EMA(close, {span}) - 1", "Brown (1959)", indicators.ema_ratio,
+        "close / EMA(close, {span}) - 1", "Brown (1959)", indicators.ema_ratio, "EMA", EMA_START,
     ),
     Indicator(
         "rsi_{window}", "momentum", "rsi", ("close",), ("window",), lambda window: window,
         "100 * gain / (gain + loss), Wilder averages over {window} bars", "Wilder (1978)", indicators.rsi,
+        "RSI", WILDER_START,
     ),
     Indicator(
         "macd_line", "momentum", "macd", ("close",), ("fast", "slow"), lambda fast, slow: slow - 1,
-        "(EMA(close, {fast}) - EMA(close, {slow})) / close", "Appel (1979)", indicators.macd_line,
+        "(EMA(close, {fast}) - EMA(close, {slow})) / close", "Appel (1979)", indicators.macd_line, "MACD", EMA_START,
     ),
     Indicator(
         "macd_signal", "momentum", "macd", ("close",), ("fast", "slow", "signal"),
         lambda fast, slow, signal: slow + signal - 2,
         "EMA(EMA(close, {fast}) - EMA(close, {slow}), {signal}) / close", "Appel (1979)", indicators.macd_signal,
+        "MACD", EMA_START,
     ),
     Indicator(
         "macd_histogram", "momentum", "macd", ("close",), ("fast", "slow", "signal"),
         lambda fast, slow, signal: slow + signal - 2,
-        "macd_line - macd_signal", "Aspray (1986)", indicators.macd_histogram,
+        "macd_line - macd_signal", "Aspray (1986)", indicators.macd_histogram, "MACD", EMA_START,
     ),
     Indicator(
         "bollinger_{window}", "volatility", "bollinger", ("close",), ("window",), lambda window: window - 1,
         "(close - SMA(close, {window})) / (2 * std(close, {window}))", "Bollinger (2001)",
-        indicators.bollinger_position,
+        indicators.bollinger_position, "BBANDS",
     ),
     Indicator(
         "atr_{window}", "volatility", "atr", ("high", "low", "close"), ("window",), lambda window: window,
         "Wilder average of the true range over {window} bars / close", "Wilder (1978)", indicators.atr_ratio,
+        "ATR", WILDER_START,
     ),
     Indicator(
         "volatility_{window}", "volatility", "volatility", ("close",), ("window",), lambda window: window,
         "sqrt(mean of the last {window} squared log returns)", "Andersen and Bollerslev (1998)",
-        indicators.realised_volatility,
+        indicators.realised_volatility, "STDDEV, SMA",
     ),
     Indicator(
         "volume_z_{window}", "volume", "volume", ("volume",), ("window",), lambda window: window - 1,
         "(log(1+volume) - mean) / std over {window} bars, 0 where volume does not vary", "Karpoff (1987)",
-        indicators.volume_zscore,
+        indicators.volume_zscore, "STDDEV, SMA",
+    ),
+    Indicator(
+        "sma_cross_{fast}_{slow}", "trend", "sma_cross", ("close",), ("fast", "slow"), lambda fast, slow: slow - 1,
+        "SMA(close, {fast}) / SMA(close, {slow}) - 1", "Brock, Lakonishok and LeBaron (1992)",
+        indicators.sma_crossing, "SMA",
+    ),
+    Indicator(
+        "plus_di_{window}", "trend", "adx", _RANGE, ("window",), lambda window: window,
+        "100 * W(+DM) / W(true range), Wilder averages over {window} bars", "Wilder (1978)", indicators.plus_di,
+        "PLUS_DI", WILDER_START,
+    ),
+    Indicator(
+        "minus_di_{window}", "trend", "adx", _RANGE, ("window",), lambda window: window,
+        "100 * W(-DM) / W(true range), Wilder averages over {window} bars", "Wilder (1978)", indicators.minus_di,
+        "MINUS_DI", WILDER_START,
+    ),
+    Indicator(
+        "adx_{window}", "trend", "adx", _RANGE, ("window",), lambda window: 2 * window - 1,
+        "W(100 * |+DI - -DI| / (+DI + -DI)), Wilder average over {window} bars", "Wilder (1978)", indicators.adx,
+        "ADX", WILDER_START,
+    ),
+    Indicator(
+        "aroon_up_{window}", "trend", "aroon", ("high",), ("window",), lambda window: window,
+        "100 * ({window} - bars since the highest high) / {window}", "Chande (1995)", indicators.aroon_up, "AROON",
+    ),
+    Indicator(
+        "aroon_down_{window}", "trend", "aroon", ("low",), ("window",), lambda window: window,
+        "100 * ({window} - bars since the lowest low) / {window}", "Chande (1995)", indicators.aroon_down, "AROON",
+    ),
+    Indicator(
+        "aroon_{window}", "trend", "aroon", ("high", "low"), ("window",), lambda window: window,
+        "aroon_up - aroon_down", "Chande (1995)", indicators.aroon_oscillator, "AROONOSC",
+    ),
+    Indicator(
+        "bollinger_width_{window}", "volatility", "bollinger_width", ("close",), ("window",),
+        lambda window: window - 1, "4 * std(close, {window}) / SMA(close, {window})", "Bollinger (2001)",
+        indicators.bollinger_width, "BBANDS",
+    ),
+    Indicator(
+        "deviation_{window}", "volatility", "deviation", ("close",), ("window",), lambda window: window,
+        "std of the last {window} log returns", "Officer (1973)", indicators.return_deviation, "STDDEV",
+    ),
+    Indicator(
+        "parkinson_{window}", "volatility", "parkinson", ("high", "low"), ("window",), lambda window: window - 1,
+        "sqrt(mean of the last {window} log(high / low)^2 / (4 log 2))", "Parkinson (1980)",
+        indicators.parkinson_volatility, "SMA",
+    ),
+    Indicator(
+        "garman_klass_{window}", "volatility", "garman_klass", ("open", "high", "low", "close"), ("window",),
+        lambda window: window - 1,
+        "sqrt(mean of the last {window} log(high / low)^2 / 2 - (2 log 2 - 1) log(close / open)^2)",
+        "Garman and Klass (1980)", indicators.garman_klass_volatility, "SMA",
+    ),
+    Indicator(
+        "drawdown_{window}", "trend", "drawdown", ("high", "close"), ("window",), lambda window: window - 1,
+        "close / highest high of the last {window} bars - 1", "George and Hwang (2004)", indicators.drawdown, "MAX",
+    ),
+    Indicator(
+        "dollar_volume_z_{window}", "volume", "dollar_volume", ("close", "volume"), ("window",),
+        lambda window: window - 1, "(log(close * (1+volume)) - mean) / std over {window} bars", "Amihud (2002)",
+        indicators.dollar_volume_zscore, "STDDEV, SMA",
+    ),
+    Indicator(
+        "weekday_sin", "calendar", "calendar.weekday", ("date",), (), lambda: 0,
+        "sin(2 pi days since Monday / 7)", "French (1980)", context.weekday_sin,
+    ),
+    Indicator(
+        "weekday_cos", "calendar", "calendar.weekday", ("date",), (), lambda: 0,
+        "cos(2 pi days since Monday / 7)", "French (1980)", context.weekday_cos,
+    ),
+    Indicator(
+        "month_day_sin", "calendar", "calendar.month_day", ("date",), (), lambda: 0,
+        "sin(2 pi days since the first / days of the month)", "Ariel (1987)", context.month_day_sin,
+    ),
+    Indicator(
+        "month_day_cos", "calendar", "calendar.month_day", ("date",), (), lambda: 0,
+        "cos(2 pi days since the first / days of the month)", "Ariel (1987)", context.month_day_cos,
+    ),
+    Indicator(
+        "month_sin", "calendar", "calendar.month", ("date",), (), lambda: 0,
+        "sin(2 pi months since January / 12)", "Rozeff and Kinney (1976)", context.month_sin,
+    ),
+    Indicator(
+        "month_cos", "calendar", "calendar.month", ("date",), (), lambda: 0,
+        "cos(2 pi months since January / 12)", "Rozeff and Kinney (1976)", context.month_cos,
+    ),
+    Indicator(
+        "time_of_day_sin", "calendar", "calendar.time_of_day", ("date",), (), lambda: 0,
+        "sin(2 pi time of day / day)", "Wood, McInish and Ord (1985)", context.time_of_day_sin,
+    ),
+    Indicator(
+        "time_of_day_cos", "calendar", "calendar.time_of_day", ("date",), (), lambda: 0,
+        "cos(2 pi time of day / day)", "Wood, McInish and Ord (1985)", context.time_of_day_cos,
+    ),
+    Indicator(
+        "{symbol}:return_{horizon}", "cross-asset", "cross.returns", (OTHER,), ("horizon", "lag"),
+        lambda horizon, lag: horizon + lag, "log({symbol}[t] / {symbol}[t-{horizon}])", "Lo and MacKinlay (1990)",
+        context.other_return, "ROCR",
+    ),
+    Indicator(
+        "{symbol}:beta_{window}", "cross-asset", "cross.beta", ("close", OTHER), ("window", "lag"),
+        lambda window, lag: window + lag, "cov / var of the last {window} log returns, of the symbol on {symbol}",
+        "Sharpe (1963)", context.beta, "CORREL, STDDEV",
+    ),
+    Indicator(
+        "{symbol}:residual_{window}", "cross-asset", "cross.beta", ("close", OTHER), ("window", "lag"),
+        lambda window, lag: window + lag, "log return - beta_{window} * log return of {symbol}",
+        "Blitz, Huij and Martens (2011)", context.residual_return, "CORREL, STDDEV",
+    ),
+    Indicator(
+        "{symbol}:strength_{horizon}", "cross-asset", "cross.strength", ("close", OTHER), ("horizon", "lag"),
+        lambda horizon, lag: horizon + lag, "log(close[t] / close[t-{horizon}]) - that of {symbol}", "Levy (1967)",
+        context.relative_strength, "ROCR",
     ),
 )  # fmt: skip
 
 
-def _choices(settings: FeatureSet, key: str) -> list[dict[str, int]]:
-    """The parameters that a setting asks for, one mapping a feature; none where the setting is null."""
-    value = getattr(settings, key)
-    if value is None:
+class _Choice(NamedTuple):
+    """What a setting asks for: one feature of each of its indicators."""
+
+    parameters: dict[str, int]  # "": the value of a setting that does not name it
+    other: str | None = None  # symbol
+
+
+def _each(key: str, value: Any) -> list[dict[str, int]]:
+    """The parameters that the value of a setting asks for; none where it is null, false or empty."""
+    if value is None or value is False:
         return []
-    if key in _TUPLES:
-        return [dict(zip(_TUPLES[key], value, strict=True))]
-    return [{"": item} for item in (value if isinstance(value, (list, tuple)) else [value])]
+    if value is True:
+        return [{}]
+    names = _TUPLES.get(key)
+    if names is None:
+        return [{"": item} for item in (value if isinstance(value, (list, tuple)) else [value])]
+    return [dict(zip(names, item, strict=True)) for item in (value if isinstance(value, list) else [value])]
 
 
-def _feature(indicator: Indicator, choice: dict[str, int]) -> Feature:
+def _choices(settings: FeatureSet, setting: str) -> list[_Choice]:
+    key, _, part = setting.partition(".")
+    value = getattr(settings, key)
+    if not part:
+        return [_Choice(found) for found in _each(key, value)]
+    if isinstance(value, list):  # of cross features
+        return [
+            _Choice(found | {"lag": cross.lag}, cross.symbol)
+            for cross in value
+            for found in _each(part, getattr(cross, part))
+        ]
+    return [_Choice(found) for found in _each(part, getattr(value, part))]
+
+
+def _feature(indicator: Indicator, choice: _Choice) -> Feature:
+    given, symbol = choice.parameters, choice.other
     # A setting of windows one by one does not name them: the indicator has one parameter, and that is its name.
-    values = {name: choice[name] if name in choice else choice[""] for name in indicator.parameters}
+    values = {name: given[name] if name in given else given[""] for name in indicator.parameters}
+    lag = values["lag"] if symbol else 0
     return Feature(
-        name=indicator.column.format(**values),
+        name=indicator.column.format(**values, symbol=symbol) + (f"_lag_{lag}" if lag else ""),
         group=indicator.group,
-        formula=indicator.formula.format(**values),
+        formula=indicator.formula.format(**values, symbol=symbol) + (f", {symbol} {lag} bars late" if lag else ""),
         warm_up=indicator.warm_up(**values),
         reference=indicator.reference,
         indicator=indicator.id,
-        inputs=indicator.inputs,
+        inputs=tuple(column.format(symbol=symbol) for column in indicator.inputs),
         parameters=values,
         function=indicator.compute,
     )

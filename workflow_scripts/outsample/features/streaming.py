@@ -15,9 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsample.errors import DataError, SchemaError
+from outsample.features.references import close_column, other_symbol
+from outsample.features.streaming_context import CONTEXT_FORMS, OTHER
 from outsample.features.streaming_indicators import STREAMING_FORMS, Push, State
 
 PRICES = ("open", "high", "low", "close")
+FORMS = {**STREAMING_FORMS, **CONTEXT_FORMS}
+_SECOND = np.timedelta64(1, "s")
+
+
+def seconds_of(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """The input column `date`: seconds since 1970-01-01.
+
+    >>> seconds_of(np.array(["1970-01-02T00:00:01.5"], "datetime64[us]"))
+    array([86401.5])
+    """
+    return (dates.astype("datetime64[us]") - np.datetime64(0, "us")) / _SECOND
 
 
 class _Feature(NamedTuple):
@@ -38,6 +51,7 @@ class FeatureStream:
 
     Attributes:
         names: of the features, in the order of the policy's inputs.
+        others: symbols whose closes the features take beside the bars, sorted.
         warm_up: bars before every feature has a value.
         bars_seen: bars pushed since the first.
     """
@@ -47,6 +61,9 @@ class FeatureStream:
         self._features = tuple(features)
         self._states: list[State] = [{} for _ in features]
         self.names = tuple(feature.name for feature in features)
+        inputs = {column for feature in features for column in feature.inputs}
+        self.others = tuple(sorted(filter(None, map(other_symbol, inputs))))
+        self._dated = "date" in inputs
         self.warm_up = max(feature.warm_up for feature in features)
         self.bars_seen = 0
 
@@ -64,7 +81,7 @@ class FeatureStream:
         parsed = [_parse(entry) for entry in features]
         probe = cls(parsed)
         for bar in range(probe.warm_up + 1):
-            known = np.isfinite(probe._push_bar(_PLAIN_BAR))
+            known = np.isfinite(probe._push_bar(probe._plain_bar()))
             for feature, value_known in zip(parsed, known, strict=True):
                 if value_known != (bar >= feature.warm_up):
                     raise SchemaError(
@@ -96,7 +113,7 @@ class FeatureStream:
             )
         like = cls(stream._features)
         for _ in range(min(bars_seen, like.warm_up + 1)):  # from then on a state keeps its shape
-            like._push_bar(_PLAIN_BAR)
+            like._push_bar(like._plain_bar())
         if not all(_fits(entry["state"], shape) for entry, shape in zip(entries, like._states, strict=True)):
             raise damaged
         stream._states = [copy.deepcopy(dict(entry["state"])) for entry in entries]
@@ -113,14 +130,26 @@ class FeatureStream:
             ],
         }
 
-    def push(self, open: float, high: float, low: float, close: float, volume: float) -> NDArray[np.float64]:
+    def push(
+        self,
+        open: float,
+        high: float,
+        low: float,
+        close: float,
+        volume: float,
+        date: np.datetime64 | None = None,
+        others: Mapping[str, float] | None = None,
+    ) -> NDArray[np.float64]:
         """Take the symbol's next bar and give its features [F], known at its close; NaN while a feature warms up.
 
         Args:
             open, high, low, close: adjusted prices, currency, > 0.
             volume: of the bar, >= 0.
+            date: of the bar; None where no feature takes it.
+            others: each of `others` -> adjusted close of its last bar at or before the date.
         Raises: DataError where a price is not positive and finite, high is below low, volume is negative or not
-            finite, or a feature is not finite after its warm-up; the stream is then as it was before.
+            finite, the date or a close is missing, or a feature is not finite after its warm-up; the stream is then as
+            it was before.
         """
         bar = {name: float(v) for name, v in zip((*PRICES, "volume"), (open, high, low, close, volume), strict=True)}
         where = f"Bar {self.bars_seen + 1} of the stream"
@@ -131,6 +160,7 @@ class FeatureStream:
             raise DataError(f"{where} has its high {bar['high']} below its low {bar['low']}; correct that bar.")
         if not (math.isfinite(bar["volume"]) and bar["volume"] >= 0):
             raise DataError(f"{where} has the volume {bar['volume']}, which is no number from 0 on; correct that bar.")
+        bar |= self._beside(date, others or {}, where)
         before = self._states
         values = self._push_bar(bar)
         for feature, value in zip(self._features, values, strict=True):
@@ -142,6 +172,23 @@ class FeatureStream:
                 )
         return values
 
+    def _beside(self, date: np.datetime64 | None, others: Mapping[str, float], where: str) -> dict[str, float]:
+        """The inputs that stand beside the bar."""
+        found = {}
+        if self._dated:
+            if date is None or np.isnat(date):
+                raise DataError(f"{where} has no date, which its features take; give it.")
+            found["date"] = float(seconds_of(np.asarray(date)))
+        for symbol in self.others:
+            close = float(others.get(symbol, math.nan))
+            if not (math.isfinite(close) and close > 0):
+                raise DataError(f"{where} has no close of {symbol} above 0 beside it; give the bars of {symbol}.")
+            found[close_column(symbol)] = close
+        return found
+
+    def _plain_bar(self) -> dict[str, float]:
+        return dict.fromkeys((*PRICES, "volume", "date", *map(close_column, self.others)), 1.0)
+
     def _push_bar(self, bar: Mapping[str, float]) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):  # what is not finite is an error of `push`
             pushed = [
@@ -151,9 +198,6 @@ class FeatureStream:
         self._states = [state for state, _ in pushed]
         self.bars_seen += 1
         return np.array([value for _, value in pushed], dtype=np.float64)
-
-
-_PLAIN_BAR = dict.fromkeys((*PRICES, "volume"), 1.0)
 
 
 def _is_whole(value: Any, least: int) -> TypeGuard[int]:
@@ -173,7 +217,7 @@ def _parse(entry: Mapping[str, Any]) -> _Feature:
             f"{', '.join(sorted(lacking))}; build the features again."
         )
     name, indicator = entry["name"], entry["indicator"]
-    form = STREAMING_FORMS.get(indicator)
+    form = FORMS.get(indicator)
     if form is None:
         raise SchemaError(
             f"The feature {name} is the indicator {indicator}, which this version of Outsample does not know; "
@@ -185,13 +229,17 @@ def _parse(entry: Mapping[str, Any]) -> _Feature:
         _is_whole(value, 0 if parameter == "lag" else 1) for parameter, value in parameters.items()
     )
     sound = sound and parameters.get("fast", 0) < parameters.get("slow", 1)
-    if not sound or tuple(entry["inputs"]) != form.inputs or not _is_whole(entry["warm_up"], 0):
+    inputs = tuple(map(str, entry["inputs"]))
+    others = [other_symbol(column) for column, wanted in zip(inputs, form.inputs, strict=False) if wanted == OTHER]
+    sound = sound and None not in others
+    sound = sound and inputs == tuple(column.format(symbol=(*others, None)[0]) for column in form.inputs)
+    if not sound or not _is_whole(entry["warm_up"], 0):
         raise SchemaError(
             f"The feature {name} has inputs, parameters or a warm-up that {indicator} does not take; "
             "build the features again."
         )
     ordered = {parameter: parameters[parameter] for parameter in form.parameters}
-    return _Feature(name, indicator, form.inputs, ordered, entry["warm_up"], form.push)
+    return _Feature(name, indicator, inputs, ordered, entry["warm_up"], form.push)
 
 
 def _fits(found: Any, like: Any) -> bool:

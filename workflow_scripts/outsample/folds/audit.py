@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +52,7 @@ def audit_experiment(
     folds: Folds,
     n_cuts: int = 12,
     written: Written | None = None,
+    references: Collection[str] = (),
 ) -> pd.DataFrame:
     """Audit the shipped features, folds and scalers under an experiment's settings (see `audit_leakage`).
 
@@ -58,17 +60,18 @@ def audit_experiment(
     far is seen.
 
     Args:
-        validated_bars: table `validated_bars`.
+        validated_bars: table `validated_bars`; the future of the references is replaced at the same cuts.
         n_cuts: about how many cuts are tried; each builds all features once more.
         written: the tables features, folds and scalers that training will read, to be compared with those that are
             audited; None compares nothing.
+        references: symbols that are not traded.
     Returns: table `audit`.
     Raises: AuditError naming what looks ahead, or the written table that is not the audited one; the errors of
         building features and folds.
     """
 
     def build(bars: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
-        return build_features(bars, features)
+        return build_features(bars, features, references)
 
     def split_and_fold(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
         development, _, _ = split_vault(table, vault, spec["warm_up"])
@@ -78,7 +81,7 @@ def audit_experiment(
     table, spec = build(validated_bars)
     parts, scalers = split_and_fold(table, spec)
     _check_written(written, Written(table, parts, scalers))
-    dates = np.unique(validated_bars["date"].to_numpy())
+    dates = np.unique(table["date"].to_numpy())
     split = int(np.searchsorted(dates, np.datetime64(vault_start(dates, vault))))
     ends = parts[(parts["part"] == "train") & (parts["fold"] >= 0)].groupby("fold")["last_date"].max()
     picked = np.unique(np.linspace(0, len(ends) - 1, max(n_cuts // 2 - 1, 1)).astype(int))

@@ -281,7 +281,8 @@ DOCUMENTS: dict[str, dict[str, str]] = {
     },
     # features: [{name, group, formula, warm_up, indicator, parameters, inputs}] in the order of the policy's inputs;
     # warm_up: longest, in bars. indicator: id in outsample.features.registry; parameters: name -> bars.
-    "feature_spec": {"features": "array", "warm_up": "integer"},
+    # others: {symbols, max_age}: the symbols whose closes the features take, and the days at which a close is too old.
+    "feature_spec": {"features": "array", "warm_up": "integer", "others": "object"},
     # vault: {first, last, dates, sha256}; development: {first, last, dates}.
     "split": {"vault": "object", "development": "object"},
     # trials: [{trial, origin, params}]; params holds every setting of the agent.

@@ -15,6 +15,7 @@ from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.config.models import Market
 from outsample.errors import PackageError
 from outsample.features.build import symbol_rows
+from outsample.features.references import close_column
 from outsample.features.streaming import FeatureStream
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -33,7 +34,8 @@ TRACED_BARS = 250  # of each symbol, the last of its development span
 class Tables(NamedTuple):
     """The tables of an experiment that a package is made from, by the names of their schemas."""
 
-    validated_bars: pd.DataFrame
+    validated_bars: pd.DataFrame  # those that are traded, and the references
+    features: pd.DataFrame
     development: pd.DataFrame
     vault: pd.DataFrame
     scalers: pd.DataFrame
@@ -69,7 +71,7 @@ def build_package(
     policy = OnnxPolicy(onnx, documents["policy"])
     opened = tables.vault[tables.vault["in_vault"].to_numpy()]
     symbols = sorted({str(symbol) for symbol in opened["symbol"]})
-    rows = {symbol: tables.validated_bars[part] for symbol, part in symbol_rows(tables.validated_bars)}
+    rows = {symbol: tables.features[part] for symbol, part in symbol_rows(tables.features)}
     ends = {symbol: _ends(symbol, rows[symbol], tables.development, opened) for symbol in symbols}
     traced = _traced_rows(tables.development, symbols)
     gates = gate_outcomes(
@@ -81,7 +83,7 @@ def build_package(
         tables.metrics,
         documents["config"]["settings"]["gates"],
     )
-    spec = documents["feature_spec"]["features"]
+    spec, others = documents["feature_spec"]["features"], documents["feature_spec"]["others"]["symbols"]
     files = {
         contents.POLICY: onnx,
         contents.POLICY_DOCUMENT: dump(documents["policy"]),
@@ -91,8 +93,8 @@ def build_package(
         contents.CALENDAR: dump(
             calendar_document(documents["quality"]["calendar"]["name"], {s: _days(rows[s]) for s in symbols})
         ),
-        contents.CHECKPOINTS: dump({"symbols": {s: _checkpoints(rows[s], ends[s], spec) for s in symbols}}),
-        contents.TRACE: dump({"symbols": _trace(policy, traced)}),
+        contents.CHECKPOINTS: dump(_all_checkpoints(tables, rows, ends, spec, others)),
+        contents.TRACE: dump({"symbols": _trace(policy, traced, others)}),
         contents.CONFIG: dump(documents["config"]),
         contents.LOCK: lock,
         contents.VERDICT: dump(documents["verdict"]),
@@ -149,6 +151,36 @@ def _days(bars: pd.DataFrame) -> NDArray[np.datetime64]:
     return np.unique(bars["date"].to_numpy().astype("datetime64[D]"))
 
 
+def _all_checkpoints(
+    tables: Tables,
+    rows: Mapping[str, pd.DataFrame],
+    ends: Mapping[str, dict[str, int]],
+    spec: list[dict[str, Any]],
+    others: list[str],
+) -> dict[str, Any]:
+    """The document `checkpoints.json`: of each symbol that is traded, and of each other one whose closes it needs."""
+    symbols = {symbol: _checkpoints(rows[symbol], ends[symbol], spec) for symbol in ends}
+    first = {
+        span: min(c["date"] for own in symbols.values() for c in own if c["span"] == span)
+        for span in contents.SPANS
+        if any(span in own for own in ends.values())
+    }
+    bars = {symbol: tables.validated_bars[part] for symbol, part in symbol_rows(tables.validated_bars)}
+    references = {other: _reference_checkpoints(bars[other], first) for other in others if other not in symbols}
+    return {"symbols": symbols, "references": references}
+
+
+def _reference_checkpoints(bars: pd.DataFrame, first: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The last bar of a reference at or before the first checkpoint of each span: new bars are joined there."""
+    dates, found = bars["date"].to_numpy(), {}
+    for span, date in first.items():
+        row = int(np.searchsorted(dates, np.datetime64(date), side="right")) - 1
+        close, factor = (float(bars[column].to_numpy()[row]) for column in ("close", "factor"))
+        at = _text(dates[row])  # of two spans that follow the same bar, the later one
+        found[at] = {"span": span, "date": at, "close": close, "factor": factor, "state": None}
+    return list(found.values())
+
+
 def _checkpoints(bars: pd.DataFrame, ends: dict[str, int], spec: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The state of one symbol's features before each span, from its very first bar on: recursive features never
     quite forget where they began."""
@@ -156,8 +188,11 @@ def _checkpoints(bars: pd.DataFrame, ends: dict[str, int], spec: list[dict[str, 
     spans = {end: span for span, end in ends.items()}
     found = []
     close, factor, dates = (bars[column].to_numpy() for column in ("close", "factor", "date"))
-    for count, bar in enumerate(bars[list(contents.BAR)].to_numpy(np.float64).tolist(), start=1):
-        stream.push(*bar)
+    beside = {other: bars[close_column(other)].to_numpy(np.float64) for other in stream.others}
+    values = bars[list(contents.BAR)].to_numpy(np.float64).tolist()
+    for count, (open_, high, low, price, volume) in enumerate(values, start=1):
+        others = {other: closes[count - 1] for other, closes in beside.items()}
+        stream.push(open_, high, low, price, volume, dates[count - 1], others)
         if count in spans:
             found.append(
                 {
@@ -175,7 +210,7 @@ def _text(date: np.datetime64) -> str:
     return day_text(date).replace(" ", "T")
 
 
-def _trace(policy: OnnxPolicy, traced: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _trace(policy: OnnxPolicy, traced: pd.DataFrame, others: list[str]) -> dict[str, dict[str, Any]]:
     """Bars, features as the policy was trained on, and the decisions of the pipeline's own decider from flat."""
     panel = Panel.from_frame(traced, policy.features)
     decided = decide(policy, panel)
@@ -186,6 +221,7 @@ def _trace(policy: OnnxPolicy, traced: pd.DataFrame) -> dict[str, dict[str, Any]
         found[symbol] = {
             "date": [_text(date) for date in panel.dates[part]],
             **columns,
+            "others": {other: traced[close_column(other)].to_numpy(np.float64)[part].tolist() for other in others},
             "features": panel.features[part].tolist(),
             "target": decided.target[part].tolist(),
             "preference": decided.preference[part].astype(np.float64).tolist(),

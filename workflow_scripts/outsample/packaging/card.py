@@ -71,7 +71,7 @@ def _data(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _policy(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    policy = documents["policy"]
+    policy, others = documents["policy"], documents["feature_spec"]["others"]
     gate = "open" if policy["gate"]["open"] else "closed, so that every target is 0"
     return [
         f"Agent {policy['agent']}, network {policy['network']}: the mean of {policy['models']} models "
@@ -81,6 +81,14 @@ def _policy(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"Its gate is {gate} (the {policy['gate']['level']:.1%} quantile of its validated mean return is "
         f"{policy['gate']['bound']:.3g} per bar; networks tried: {', '.join(policy['networks'])}).",
         f"The features warm up in {documents['feature_spec']['warm_up']} bars; checkpoints.json holds their state.",
+        *(
+            [
+                f"They also take the closes of {', '.join(others['symbols'])}, at most {others['max_age']} days old: "
+                "trading on paper needs those bars as well."
+            ]
+            if others["symbols"]
+            else []
+        ),
     ]
 
 

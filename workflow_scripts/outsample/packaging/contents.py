@@ -7,7 +7,7 @@ and no bar before the first one can be traded, for the features would not be war
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from outsample.errors import OutsampleError, PackageError
 from outsample.features.streaming import FeatureStream
 from outsample.market.accounting import MarketRules
 from outsample.packaging.archive import unpack
+from outsample.packaging.decider import SeenBar
 from outsample.packaging.manifest import check_manifest, parse
 
 POLICY, POLICY_DOCUMENT, FEATURES, SCALERS = "policy.onnx", "policy.json", "features.spec.json", "scalers.json"
@@ -72,9 +73,15 @@ class TracedSymbol:
 
     bars: Floats  # [T, 5] adjusted open, high, low, close and volume
     dates: NDArray[np.datetime64]  # [T]
+    others: Mapping[str, Floats]  # other symbol -> [T] its close at or before each date
     features: Floats  # [T, F] as the policy was trained on
     targets: Floats  # [T]
     preferences: Floats  # [T, A]
+
+    def seen(self, row: int) -> SeenBar:
+        """A bar as the decider sees it."""
+        others = {symbol: float(closes[row]) for symbol, closes in self.others.items()}
+        return SeenBar(self.bars[row], self.dates[row], others)
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,11 @@ class Package:
     periods_per_year: float
     starting_equity: float  # of all sleeves together, currency
     symbols: tuple[str, ...]
+    others: tuple[str, ...]  # symbols, traded or not, whose closes the features take
+    max_age: int  # days at which such a close is too old
     calendar: Calendar
     checkpoints: Mapping[str, tuple[Checkpoint, ...]]  # by symbol, by date
+    references: Mapping[str, tuple[Checkpoint, ...]]  # of the others that are not traded; without a state
     trace: Mapping[str, TracedSymbol]
 
     def stream(self, checkpoint: Checkpoint, where: str) -> FeatureStream:
@@ -127,6 +137,9 @@ def load(data: bytes, where: str) -> Package:
             "another order: they are of two models; build the package again."
         )
     market = _parse(where, MARKET, lambda: _market(parse(files[MARKET])))
+    others, max_age = _parse(where, FEATURES, lambda: _others(parse(files[FEATURES])))
+    untraded = [symbol for symbol in others if symbol not in market["symbols"]]
+    checkpoints = _parse(where, CHECKPOINTS, lambda: parse(files[CHECKPOINTS]))
     package = Package(
         model=manifest["model"],
         version=manifest["version"],
@@ -136,8 +149,11 @@ def load(data: bytes, where: str) -> Package:
         deviations=_parse(where, SCALERS, lambda: _deviations(parse(files[SCALERS]), names)),
         **market,
         calendar=_parse(where, CALENDAR, lambda: _calendar(parse(files[CALENDAR]))),
-        checkpoints=_parse(where, CHECKPOINTS, lambda: _checkpoints(parse(files[CHECKPOINTS]), market["symbols"])),
-        trace=_parse(where, TRACE, lambda: _trace(parse(files[TRACE]), market["symbols"], policy)),
+        others=others,
+        max_age=max_age,
+        checkpoints=_parse(where, CHECKPOINTS, lambda: _checkpoints(checkpoints["symbols"], market["symbols"])),
+        references=_parse(where, CHECKPOINTS, lambda: _checkpoints(checkpoints["references"], untraded)),
+        trace=_parse(where, TRACE, lambda: _trace(parse(files[TRACE]), market["symbols"], policy, others)),
     )
     for checkpoints in package.checkpoints.values():
         for checkpoint in checkpoints:
@@ -161,6 +177,16 @@ def _features(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     features = tuple(document["features"])
     FeatureStream.from_spec(list(features))  # refuses indicators and parameters that it does not know
     return features
+
+
+def _others(document: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
+    """The other symbols whose closes the features take, and the days at which one is too old."""
+    stated, max_age = tuple(document["others"]["symbols"]), document["others"]["max_age"]
+    if stated != FeatureStream.from_spec(document["features"]).others:
+        raise ValueError("the other symbols are not those of the features")
+    if not isinstance(max_age, int) or isinstance(max_age, bool) or max_age < 0:
+        raise ValueError(f"max_age is {max_age!r}")
+    return stated, max_age
 
 
 def _deviations(document: Mapping[str, Any], names: tuple[str, ...]) -> Floats:
@@ -231,7 +257,7 @@ def _calendar(document: Mapping[str, Any]) -> Calendar:
     )
 
 
-def _checkpoints(document: Mapping[str, Any], symbols: tuple[str, ...]) -> dict[str, tuple[Checkpoint, ...]]:
+def _checkpoints(document: Mapping[str, Any], symbols: Sequence[str]) -> dict[str, tuple[Checkpoint, ...]]:
     found = {
         symbol: tuple(
             Checkpoint(
@@ -241,7 +267,7 @@ def _checkpoints(document: Mapping[str, Any], symbols: tuple[str, ...]) -> dict[
                 factor=_number(entry, "factor"),
                 state=entry["state"],
             )
-            for entry in document["symbols"][symbol]
+            for entry in document[symbol]
         )
         for symbol in symbols
     }
@@ -252,13 +278,16 @@ def _checkpoints(document: Mapping[str, Any], symbols: tuple[str, ...]) -> dict[
     return found
 
 
-def _trace(document: Mapping[str, Any], symbols: tuple[str, ...], policy: OnnxPolicy) -> dict[str, TracedSymbol]:
+def _trace(
+    document: Mapping[str, Any], symbols: tuple[str, ...], policy: OnnxPolicy, others: tuple[str, ...]
+) -> dict[str, TracedSymbol]:
     traced = {}
     for symbol, entry in document["symbols"].items():
         bars = _finite([entry[column] for column in BAR]).T
         traced[symbol] = TracedSymbol(
             bars=np.ascontiguousarray(bars),
             dates=_moments(entry["date"]),
+            others={other: _finite(entry["others"][other]) for other in others},
             features=_finite(entry["features"]),
             targets=_finite(entry["target"]),
             preferences=_finite(entry["preference"]),
@@ -270,6 +299,7 @@ def _trace(document: Mapping[str, Any], symbols: tuple[str, ...], policy: OnnxPo
             "target": (traced[symbol].targets.shape, (rows,)),
             "preference": (traced[symbol].preferences.shape, (rows, len(policy.actions))),
         }
+        shapes |= {f"close of {other}": (closes.shape, (rows,)) for other, closes in traced[symbol].others.items()}
         wrong = [name for name, (shape, wanted) in shapes.items() if shape != wanted]
         if symbol not in symbols or wrong:
             raise ValueError(f"{wrong[0] if wrong else 'the symbol'} of {symbol} does not fit the policy")

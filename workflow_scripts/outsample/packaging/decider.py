@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,14 @@ def day_text(moment: np.datetime64) -> str:
     ('2024-01-02', '2024-01-02 09:30:00')
     """
     return str(moment.astype("datetime64[s]")).replace("T", " ").removesuffix(" 00:00:00")
+
+
+class SeenBar(NamedTuple):
+    """A bar that has just closed, and what its symbol's features take beside it."""
+
+    values: Floats  # [5] adjusted open, high, low, close and volume
+    date: np.datetime64
+    others: Mapping[str, float]  # other symbol -> adjusted close of its last bar at or before the date
 
 
 class StreamDecider:
@@ -44,22 +53,23 @@ class StreamDecider:
         self._carried = policy.start(len(symbols))
 
     def decide(
-        self, bars: Mapping[str, Floats], when: np.datetime64
+        self, bars: Mapping[str, SeenBar], when: np.datetime64
     ) -> dict[str, tuple[Floats, np.float32, NDArray[np.float32]]]:
         """Features [F], target and preferences [A] of each symbol that has a bar.
 
         Args:
-            bars: symbol -> [5] adjusted open, high, low, close and volume of the bar that has just closed.
-            when: its date, for errors.
+            bars: symbol -> the bar that has just closed.
+            when: the latest of their dates, for errors.
         Raises: DataError where a bar is none, or a feature is not finite.
         """
         features = np.zeros((len(self._rows), len(self._policy.features)))
         prices = np.ones((len(self._rows), 5))
         for symbol, bar in bars.items():
             row = self._rows[symbol]
-            prices[row] = bar
+            prices[row] = bar.values
+            open_, high, low, close, volume = bar.values.tolist()
             try:
-                features[row] = self._streams[symbol].push(*bar.tolist())
+                features[row] = self._streams[symbol].push(open_, high, low, close, volume, bar.date, bar.others)
             except DataError as error:
                 raise DataError(f"{symbol} on {day_text(when)}: {error}") from error
             if np.isnan(features[row]).any():

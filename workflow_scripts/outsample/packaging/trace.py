@@ -28,8 +28,8 @@ def replay(package: Package, where: str) -> int:
     decider = StreamDecider(package.policy, package.symbols, streams)
     longest = max(len(traced.dates) for traced in package.trace.values())
     for k in range(longest):
-        bars = {symbol: traced.bars[k] for symbol, traced in package.trace.items() if k < len(traced.dates)}
-        when = max(package.trace[symbol].dates[k] for symbol in bars)
+        bars = {symbol: traced.seen(k) for symbol, traced in package.trace.items() if k < len(traced.dates)}
+        when = max(bar.date for bar in bars.values())
         try:
             decided = decider.decide(bars, when)
         except DataError as error:

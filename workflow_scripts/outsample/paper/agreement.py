@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from outsample.errors import PackageError, PaperError
+from outsample.features.references import close_column
 from outsample.market.trades import round_trips
 from outsample.packaging.contents import BAR, Package
 from outsample.packaging.decider import day_text
@@ -48,9 +49,9 @@ def vault_feeds(package: Package, vault: pd.DataFrame) -> list[Feed]:
         rows = opened[opened["symbol"] == symbol]
         (checkpoint,) = (c for c in package.checkpoints[symbol] if c.span == "vault")
         dates = rows["date"].to_numpy().astype("datetime64[us]")
-        feeds.append(
-            Feed(symbol, checkpoint, dates, rows[list(BAR)].to_numpy(np.float64), rows["factor"].to_numpy(np.float64))
-        )
+        bars, factor = rows[list(BAR)].to_numpy(np.float64), rows["factor"].to_numpy(np.float64)
+        others = {other: rows[close_column(other)].to_numpy(np.float64) for other in package.others}
+        feeds.append(Feed(symbol, checkpoint, dates, bars, factor, others))
     return feeds
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from outsample.errors import DataError
 from outsample.market.accounting import Books, Ledger, fill_prices, start, step, to_grid
 from outsample.packaging.contents import Package
-from outsample.packaging.decider import StreamDecider
-from outsample.paper.feed import Feed
+from outsample.packaging.decider import SeenBar, StreamDecider
+from outsample.paper.feed import Feed, refuse_twice
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +36,7 @@ class _Sleeve:
         self._asked = np.zeros(len(feed.dates))
         self._row = 0
 
-    def open_bar(self) -> Floats:
+    def open_bar(self) -> SeenBar:
         """Fill the target of the bar before and mark at this bar's close; gives the bar to the features."""
         t, feed = self._row, self.feed
         if t > 0:
@@ -45,7 +44,7 @@ class _Sleeve:
                 np, self._sleeve, self._asked[t - 1], self._fills[t], feed.close[t], self._rules, feed.factor[t]
             )
             self._books.enter(t, self._sleeve, result)
-        return feed.bars[t]
+        return feed.seen(t)
 
     def close_bar(self, target: np.float32) -> None:
         """Keep the target that was decided at the close; the last fill of a feed closes the position."""
@@ -72,10 +71,7 @@ def trade(package: Package, feeds: Sequence[Feed], where: str) -> dict[str, Acco
     Returns: symbol -> account.
     Raises: DataError where two feeds are of one symbol, or features are not finite.
     """
-    symbols = [feed.symbol for feed in feeds]
-    twice = [symbol for symbol in symbols if symbols.count(symbol) > 1]
-    if twice:
-        raise DataError(f"Two files hold bars of {twice[0]}; give one file for each symbol.")
+    refuse_twice([feed.symbol for feed in feeds])
     equity = package.starting_equity / len(package.symbols)
     sleeves = {feed.symbol: _Sleeve(feed, package, equity) for feed in feeds}
     streams = {feed.symbol: package.stream(feed.checkpoint, where) for feed in feeds}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outsample.errors import DataError
+from outsample.features.references import Closes, last_closes
 from outsample.packaging.contents import SPANS, Calendar, Checkpoint, Package
-from outsample.packaging.decider import day_text
+from outsample.packaging.decider import SeenBar, day_text
 from outsample.paper.bars import Bar, SymbolBars
 
 Floats = NDArray[np.float64]
@@ -27,6 +28,12 @@ class Feed:
     dates: NDArray[np.datetime64]  # [T], datetime64[us]
     bars: Floats  # [T, 5] adjusted open, high, low, close and volume, on the package's scale of prices
     factor: Floats  # [T] raw price = adjusted price / factor
+    others: Mapping[str, Floats] = field(default_factory=dict)  # other symbol -> [T] its close at or before each date
+
+    def seen(self, row: int) -> SeenBar:
+        """A bar as the decider sees it."""
+        others = {symbol: float(closes[row]) for symbol, closes in self.others.items()}
+        return SeenBar(self.bars[row], self.dates[row], others)
 
     @property
     def open(self) -> Floats:
@@ -71,6 +78,62 @@ def make_feed(of_symbol: SymbolBars, package: Package, closed: Sequence[np.datet
     prices = raw * (adjusted * scale)[:, None]
     volume = np.array([bar.volume for bar in bars])
     return Feed(of_symbol.symbol, checkpoint, dates, np.column_stack([prices, volume]), adjusted * scale)
+
+
+def make_feeds(files: Sequence[SymbolBars], package: Package, closed: Sequence[np.datetime64] = ()) -> list[Feed]:
+    """The feeds of the symbols that are traded, each with the closes of the other symbols that its features take.
+
+    Args:
+        files: bars of traded symbols (see `make_feed`) and of the package's references, which begin likewise with a
+            bar that the package has seen.
+        package: the package.
+        closed: as for `make_feed`.
+    Raises: DataError as `make_feed`, and where bars of another symbol are missing, begin too late or end too early.
+    """
+    refuse_twice([bars.symbol for bars in files])
+    feeds = [make_feed(bars, package, closed) for bars in files if bars.symbol in package.symbols]
+    closes = {feed.symbol: _known(feed.checkpoint, feed.dates, feed.close) for feed in feeds}
+    closes |= {bars.symbol: _reference_closes(bars, package) for bars in files if bars.symbol in package.references}
+    lacking = [symbol for symbol in package.others if symbol not in closes]
+    if lacking and feeds:
+        raise DataError(
+            f"The features of the package take the closes of {lacking[0]}, and no file holds its bars; give "
+            f"{lacking[0]}.csv as well{', which is read and not traded' if lacking[0] in package.references else ''}."
+        )
+    if not feeds:
+        raise DataError(f"No file holds bars of {', '.join(package.symbols)}, which the package trades; give one.")
+    return [_beside(feed, closes, package) for feed in feeds]
+
+
+def refuse_twice(symbols: Sequence[str]) -> None:
+    """Raises: DataError where a symbol is there twice."""
+    twice = [symbol for symbol in symbols if symbols.count(symbol) > 1]
+    if twice:
+        raise DataError(f"Two files hold bars of {twice[0]}; give one file for each symbol.")
+
+
+def _known(checkpoint: Checkpoint, dates: NDArray[np.datetime64], closes: Floats) -> Closes:
+    """Closes from a checkpoint on."""
+    return Closes(np.concatenate([[checkpoint.date], dates]), np.concatenate([[checkpoint.close], closes]))
+
+
+def _reference_closes(of_symbol: SymbolBars, package: Package) -> Closes:
+    """The closes of a symbol that is not traded, on the package's scale of prices."""
+    first = of_symbol.bars[0]
+    checkpoint = _checkpoint(of_symbol, first, package.references[of_symbol.symbol])
+    anchored = first.date == checkpoint.date
+    scale = _scale(of_symbol, first, checkpoint, anchored)
+    bars = of_symbol.bars[1:] if anchored else of_symbol.bars
+    dates = np.array([bar.date for bar in bars], dtype="datetime64[us]")
+    return _known(checkpoint, dates, np.array([bar.close * (_adjustment(bar) * scale) for bar in bars]))
+
+
+def _beside(feed: Feed, closes: Mapping[str, Closes], package: Package) -> Feed:
+    others = {
+        other: last_closes(feed.symbol, feed.dates, other, closes[other], package.max_age, settings=False)
+        for other in package.others
+    }
+    return replace(feed, others=others)
 
 
 def _adjustment(bar: Bar) -> float:

@@ -114,7 +114,7 @@ def data_spans(tables: Tables) -> Fragment:
         source = tables.bars_manifest["symbols"].get(symbol, {})
         rows.append(
             [
-                symbol,
+                symbol if symbol in tables.symbols else f"{symbol} (reference, not traded)",
                 number(source.get("rows"), 0),
                 number(found["rows"], 0),
                 unbroken(day(found["first"])),
