@@ -89,7 +89,7 @@ def raw_bars(symbols=SYMBOLS, bars: int = BARS) -> pd.DataFrame:
             }
         )
         hole = (np.arange(bars) == bars - 60) & (index == 1)  # a session that the data of BB lack, in the vault
-        late = np.arange(bars) < 30 * (index == 2)  # CC begins later
+        late = np.arange(bars) < 30 * (symbol == "CC")  # it begins later
         frames.append(frame[~hole & ~late])
     return pd.concat(frames, ignore_index=True)
 
@@ -141,12 +141,14 @@ def other_policy(case: Case, seed: int) -> tuple[bytes, dict[str, Any]]:
 
 
 def make_case(
-    market: Market = COSTLY, symbols=SYMBOLS, gate_open: bool = True, account: bool = False, torso: str = "linear"
-) -> Case:
+    market: Market = COSTLY, symbols=SYMBOLS, gate_open: bool = True, account: bool = False, torso: str = "linear",
+    features: FeatureSet = FEATURES, references=(),
+) -> Case:  # fmt: skip
     """Run the stages on the drawn bars; `account`: the policy reads its unrealised result and its holding time."""
-    raw = raw_bars(symbols)
-    validated, quality = validate_bars(raw, Data(symbols=list(symbols), calendar="weekdays"), market)
-    table, spec = build_features(validated, FEATURES)
+    raw = raw_bars([*symbols, *references])
+    data = Data(symbols=list(symbols), references=list(references), calendar="weekdays")
+    validated, quality = validate_bars(raw, data, market)
+    table, spec = build_features(validated, features, references)
     development, vault, split = split_vault(table, Vault(fraction=0.35), spec["warm_up"])
     names = [feature["name"] for feature in spec["features"]]
     center, scale = development[names].mean().to_numpy(), development[names].std(ddof=0).to_numpy()
