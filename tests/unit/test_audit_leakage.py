@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.features import FeatureSet
+from outsample.config.features import CalendarFeatures, CrossFeatures, FeatureSet
 from outsample.config.models import Folds, Vault
 from outsample.errors import AuditError
 from outsample.features.audit import audit_decisions, audit_leakage, choose_cuts, replace_future
 from outsample.features.build import build_features
+from outsample.features.listing import EVERY
+from outsample.features.references import Closes
+from outsample.features.registry import INDICATORS, requested_features
 from outsample.folds.audit import audit_experiment
 from outsample.folds.scalers import fit_scalers
 from outsample.folds.vault import split_vault
@@ -81,6 +84,52 @@ def test_shipped_features_folds_and_scalers_do_not_look_ahead(bars: pd.DataFrame
     assert (audit.groupby(["kind", "name"])["rows"].max() > 0).all()
     assert audit.dtypes[["rows", "changed"]].tolist() == [np.dtype("int64")] * 2
     assert not audit.duplicated(["kind", "name", "cut"]).any()
+
+
+WIDE = EVERY.model_copy(
+    update={
+        "calendar": CalendarFeatures(weekday=True, month_day=True, month=True),  # the time of day does not vary here
+        "cross": [
+            CrossFeatures(symbol="GOOG", returns=[1], beta=20, strength=[5]),
+            CrossFeatures(symbol="AAPL", lag=1, returns=[1], beta=20, strength=[5]),
+        ],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def with_reference(bars: pd.DataFrame) -> pd.DataFrame:
+    """AAPL and NVDA, and every second bar of GOOG from the first on."""
+    return pd.concat([bars[:500], market_bars("GOOG").iloc[:500:2], bars[500:]], ignore_index=True)
+
+
+def test_every_registered_feature_at_once_does_not_look_ahead(with_reference: pd.DataFrame) -> None:
+    audit = audit_experiment(with_reference, WIDE, Vault(), FOLDS, n_cuts=6, references=["GOOG"])
+    assert audit["changed"].sum() == 0
+    names = [feature.name for feature in requested_features(WIDE)]
+    assert set(audit.loc[audit["kind"] == "feature", "name"]) == set(names)
+    left_out = {"time_of_day_sin", "time_of_day_cos"}
+    assert {feature.indicator for feature in requested_features(WIDE)} == {i.id for i in INDICATORS} - left_out
+
+
+def test_the_future_of_a_reference_is_replaced_at_the_same_cut(with_reference: pd.DataFrame) -> None:
+    cut = pd.Timestamp("2014-01-02")
+    other = replace_future(with_reference, cut, seed=1)
+    late = ((with_reference["symbol"] == "GOOG") & (with_reference["date"] > cut)).to_numpy()
+    early = ((with_reference["symbol"] == "GOOG") & (with_reference["date"] <= cut)).to_numpy()
+    assert late.sum() > 100
+    assert (other.loc[late, "close"] != with_reference.loc[late, "close"]).all()
+    assert (other.loc[early, "close"] == with_reference.loc[early, "close"]).all()
+
+
+def test_a_reference_that_is_read_one_bar_ahead_is_named(with_reference: pd.DataFrame, monkeypatch: Any) -> None:
+    def ahead(symbol: str, dates: Any, other: str, closes: Closes, max_age: int) -> Any:
+        rows = np.searchsorted(closes.dates, dates, side="left")  # the first bar at or after the date
+        return closes.values[np.minimum(rows, len(closes.values) - 1)]
+
+    monkeypatch.setattr("outsample.features.build.last_closes", ahead)
+    with pytest.raises(AuditError, match=r"The feature GOOG:\w+ looks ahead: .* first AAPL on"):
+        audit_experiment(with_reference, WIDE, Vault(), FOLDS, n_cuts=6, references=["GOOG"])
 
 
 def test_cuts_are_where_leaks_hide(bars: pd.DataFrame) -> None:

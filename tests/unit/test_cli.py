@@ -10,6 +10,7 @@ import yaml
 import outsample
 from outsample.cli.main import main
 from outsample.config.layers import load
+from outsample.features.listing import with_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +34,39 @@ def test_an_error_is_one_sentence_on_stderr(capsys):
     assert out == ""
     assert err.startswith("outsample: The experiment planted_edg is unknown")
     assert err.endswith("did you mean planted_edge?\n")
+
+
+def test_features_lists_every_feature_or_those_of_an_experiment(capsys):
+    assert main(["features"]) == 0
+    every = capsys.readouterr().out.splitlines()
+    assert every[0].split()[:2] == ["feature", "group"]
+    row = next(line for line in every if line.startswith("adx_14"))
+    for cell in (
+        "W(100 * |+DI - -DI| / (+DI + -DI))",
+        "27",
+        "mean of the first values (Wilder)",
+        "Wilder (1978)",
+        "ADX",
+    ):
+        assert cell in row
+    assert main(["features", "quickstart"]) == 0
+    shipped = capsys.readouterr().out.splitlines()
+    assert len(shipped) == 23
+    assert len(every) == 48
+    assert not any(line.startswith("adx_14") for line in shipped)
+
+
+def test_the_table_of_the_documentation_is_not_stale(capsys, tmp_path, monkeypatch):
+    page = (ROOT / "docs/features.md").read_text(encoding="utf-8")
+    assert with_table(page) == page, "run `outsample features --write`"
+    monkeypatch.chdir(tmp_path)
+    assert main(["features", "--write"]) == 1
+    assert "docs/features.md is not there, or lacks" in capsys.readouterr().err
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/features.md").write_text(page.replace("Wilder (1978)", "Wilder (1979)"), encoding="utf-8")
+    assert main(["features", "--write"]) == 0
+    assert capsys.readouterr().out == "docs/features.md is written.\n"
+    assert (tmp_path / "docs/features.md").read_text(encoding="utf-8") == page
 
 
 def test_check_and_write(capsys, tmp_path, monkeypatch):

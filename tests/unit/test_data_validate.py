@@ -93,6 +93,22 @@ def test_bars_of_no_known_calendar_are_said_to_be_so(root: Path) -> None:
     assert quality["checks"][-1]["id"] == "calendar_known"
 
 
+def test_a_reference_is_checked_and_has_no_say_in_the_calendar_nor_needs_opens(root: Path) -> None:
+    days = pd.bdate_range("2024-01-01", "2024-06-28").date
+    (root / "A.csv").write_text(HEADER + "".join(f"{day},10,12,8,11,500,5\n" for day in days))
+    every = np.arange("2023-12-01", "2024-06-30", dtype="datetime64[D]")
+    rows = [f"{day},{10 + i % 3},14,8,{10 + (i + 1) % 3},500,5\n" for i, day in enumerate(every)]  # opens repeat closes
+    (root / "B.csv").write_text(HEADER + "".join(rows))
+    bars, quality = _validated(root, symbols=["A"], references=["B"])
+    assert quality["calendar"] == {"name": "weekdays", "inferred": True, "periods_per_year": 261.0}
+    assert set(bars["symbol"]) == set(quality["symbols"]) == {"A", "B"}
+    with pytest.raises(DataError, match="repeats the close before it"):
+        _validated(root, symbols=["B"], references=["A"])
+    (root / "B.csv").write_text(HEADER + "2024-01-02,10,12,13,10,500,5\n")
+    with pytest.raises(DataError, match=r"B\.csv, 2024-01-02: high 12 is below low 13"):
+        _validated(root, symbols=["A"], references=["B"])
+
+
 def test_bars_out_of_order_are_refused_here_too(root: Path) -> None:
     data = Data(source=CsvSource(path="{symbol}.csv"), symbols=["A"])
     bars, _ = read_bars(data, root)

@@ -64,7 +64,7 @@ class SeveralSources:
     def __init__(self, data: Data, root: Path) -> None:
         self._default = SOURCES[data.source.kind](data.source, root)
         self._others = {s: SOURCES[block.kind](block, root) for s, block in data.sources.items()}
-        used = [self._of(symbol) for symbol in data.symbols]
+        used = [self._of(symbol) for symbol in data.read_symbols]
         self.simulated = any(source.simulated for source in used)
 
     def _of(self, symbol: str) -> Source:

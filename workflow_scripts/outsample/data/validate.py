@@ -75,24 +75,27 @@ class Validation:
         check_shape(bars, where)
         kept = _within(bars["date"], symbol, self._data, where)
         cut = (bars if kept.all() else bars[kept]).reset_index(drop=True)
-        cut = self._repairs.mend(self._bars(cut), symbol, True, changes)
+        cut = self._repairs.mend(self._bars(symbol, cut), symbol, True, changes)
         if cut.empty:
             raise DataError(f"{where}: validation.repairs drop every bar of {symbol}; take out the repair that does.")
-        given = self._bars(cut)
+        given = self._bars(symbol, cut)
         for check in CHECKS:
             finding = check.find(given) if check.fixed else None
             if finding is not None:
                 raise DataError(_sentence(where, finding, []))
         cut = self._repairs.mend(given, symbol, False, changes)
-        self._checks += self._check(symbol, self._bars(cut), where)
+        self._checks += self._check(symbol, self._bars(symbol, cut), where)
         first, last = (day_text(cut["date"].iloc[i]) for i in (0, -1))
         self._symbols[symbol] = {"rows": len(cut), "first": first, "last": last}
         self._adjusted[symbol] = bool(cut["adj_close"].notna().all())
         self.repaired = repair_log(symbol, changes)
         return _adjust(cut)
 
-    def _bars(self, frame: pd.DataFrame) -> SymbolBars:
-        return SymbolBars(frame, self._market, self._calendar, self._rules.thresholds, self._source.simulated)
+    def _bars(self, symbol: str, frame: pd.DataFrame) -> SymbolBars:
+        # Nothing is filled at the opens of a reference, so they may be none.
+        closes_only = self._market.model_copy(update={"fill": "next_close"})
+        market = self._market if symbol in self._data.symbols else closes_only
+        return SymbolBars(frame, market, self._calendar, self._rules.thresholds, self._source.simulated)
 
     def _check(self, symbol: str, bars: SymbolBars, where: str) -> list[dict[str, Any]]:
         """The entries of one symbol in the quality document; errors end it, the first of them with its dates."""
