@@ -1,5 +1,6 @@
 """A policy whose features take the closes of other symbols: its package, its replay, and bars that are not there."""
 
+import io
 import json
 
 import numpy as np
@@ -13,7 +14,9 @@ from outsample.packaging import contents
 from outsample.packaging.contents import load
 from outsample.packaging.trace import replay
 from outsample.paper.agreement import compare, vault_feeds
+from outsample.paper.bars import parse_bars
 from outsample.paper.broker import trade
+from outsample.paper.feed import make_feeds
 from outsample.paper.ledger import ledger_columns
 
 CROSS = [
@@ -89,6 +92,7 @@ def raw(case, symbol, drop_last=0):
 def test_files_of_raw_bars_agree_with_the_evaluation(case, paper):
     code, said, out = paper({f"{symbol}.csv": raw(case, symbol) for symbol in ("AA", "BB", "RR")})
     assert code == 0, said
+    assert "Note" not in said
     ledger = pd.read_csv(out / "ledger.csv")
     assert set(ledger["symbol"]) == {"AA", "BB", "portfolio"}
     wanted = case.result.returns.query("series == 'agent'")
@@ -123,15 +127,35 @@ def test_a_reference_that_ends_early_or_begins_late_is_refused(case, paper):
     code, said, _ = paper(texts | {"RR.csv": lines[0] + "".join(lines[2:])})
     assert code == 1
     assert "begin the file with the bar of" in said
-    code, said, _ = paper(
-        texts | {"RR.csv": raw(case, "RR"), "more.csv": raw(case, "RR").replace("date", "date,symbol")}
-    )
-    assert code == 1
+
+
+def test_dates_on_which_a_reference_has_no_bar_are_said(case, paper):
+    texts = {f"{symbol}.csv": raw(case, symbol) for symbol in ("AA", "BB", "RR")}
+    lines = texts["RR.csv"].splitlines(keepends=True)
+    code, said, _ = paper(texts | {"RR.csv": "".join(lines[:7] + lines[9:])})
+    assert code == 0
+    day = lines[7].split(",")[0]
+    for symbol in ("AA", "BB"):
+        assert f"Note: RR has no bar on 2 dates of {symbol}, first {day}; its last close before counts there.\n" in said
+
+
+@pytest.mark.parametrize("dividend", [1.0, 0.93])
+def test_the_closes_of_a_file_are_joined_to_the_scale_of_the_package(case, package, dividend):
+    """A later dividend lowers every adj_close before it; the bar that both know joins them."""
+    files = []
+    for symbol in ("AA", "BB", "RR"):
+        rows = pd.read_csv(io.StringIO(raw(case, symbol)))
+        rows["adj_close"] *= dividend
+        files += parse_bars(rows.to_csv(index=False).encode(), f"{symbol}.csv", ("AA", "BB", "RR"), symbol)
+    for feed in make_feeds(files, package):
+        vault = case.tables.vault.query("in_vault and symbol == @feed.symbol")
+        for other in ("AA", "RR"):
+            np.testing.assert_allclose(feed.others[other], vault[f"{other}:close"], rtol=1e-12)
 
 
 def test_two_files_of_a_reference_are_refused(case, paper):
     texts = {f"{symbol}.csv": raw(case, symbol) for symbol in ("AA", "BB", "RR")}
-    rows = pd.read_csv(pd.io.common.StringIO(texts["RR.csv"])).assign(symbol="RR")
+    rows = pd.read_csv(io.StringIO(texts["RR.csv"])).assign(symbol="RR")
     code, said, _ = paper(texts | {"again.csv": rows.to_csv(index=False)})
     assert (code, said) == (1, "outsample: Two files hold bars of RR; give one file for each symbol.\n")
 

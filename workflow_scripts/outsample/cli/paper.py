@@ -14,10 +14,11 @@ import numpy as np
 from outsample.cli.package import read_package
 from outsample.errors import DataError
 from outsample.packaging.contents import Package
+from outsample.packaging.decider import day_text
 from outsample.packaging.manifest import dump
 from outsample.paper.bars import SymbolBars, parse_bars
 from outsample.paper.broker import trade
-from outsample.paper.feed import make_feeds, outside_sessions
+from outsample.paper.feed import dates_without, make_feeds, outside_sessions
 from outsample.paper.ledger import fill_columns, ledger_columns, summary, to_csv
 
 
@@ -38,7 +39,8 @@ def paper(path: str, files: Sequence[str], out: str, symbol: str | None, closed:
         raise DataError("--out names no folder; name one, or . for this one.")
     days = [_day(text) for text in closed]
     package, _ = read_package(path)
-    feeds = make_feeds([bars for file in files for bars in _read(file, package, symbol)], package, days)
+    bars = [found for file in files for found in _read(file, package, symbol)]
+    feeds = make_feeds(bars, package, days)
     accounts = trade(package, feeds, path)
     ledger = ledger_columns(accounts)
     _write(
@@ -62,6 +64,11 @@ def paper(path: str, files: Sequence[str], out: str, symbol: str | None, closed:
             print(
                 f"Note: {feed.symbol} has bars on {len(outside)} day{'s' * (len(outside) != 1)} without a session of "
                 f"{package.calendar.name}, first {outside[0]}."
+            )
+        for other, dates in dates_without(feed, bars).items():
+            print(
+                f"Note: {other} has no bar on {len(dates)} date{'s' * (len(dates) != 1)} of {feed.symbol}, first "
+                f"{day_text(dates[0])}; its last close before counts there."
             )
 
 

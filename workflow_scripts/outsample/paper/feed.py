@@ -105,6 +105,13 @@ def make_feeds(files: Sequence[SymbolBars], package: Package, closed: Sequence[n
     return [_beside(feed, closes, package) for feed in feeds]
 
 
+def dates_without(feed: Feed, files: Sequence[SymbolBars]) -> dict[str, NDArray[np.datetime64]]:
+    """Dates of a feed on which another symbol has no bar, by symbol; its last close before them counts there."""
+    known = {bars.symbol: np.array([bar.date for bar in bars.bars]) for bars in files if bars.symbol in feed.others}
+    missing = {other: feed.dates[~np.isin(feed.dates, dates)] for other, dates in sorted(known.items())}
+    return {other: dates for other, dates in missing.items() if len(dates)}
+
+
 def refuse_twice(symbols: Sequence[str]) -> None:
     """Raises: DataError where a symbol is there twice."""
     twice = [symbol for symbol in symbols if symbols.count(symbol) > 1]
