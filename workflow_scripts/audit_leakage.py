@@ -12,20 +12,19 @@ from outsample.market.fill_audit import audit_fills
 
 
 def main(validated, features, folds, scalers, quality, audit, *, settings):
-    bars, periods = (
-        read_table(validated, "validated_bars"),
-        read_json(quality, "quality")["calendar"]["periods_per_year"],
-    )
+    bars, references = read_table(validated, "validated_bars"), settings["data"]["references"]
+    periods = read_json(quality, "quality")["calendar"]["periods_per_year"]
     table = audit_experiment(
         bars,
         FeatureSet(**settings["features"]),
         Vault(**settings["vault"]),
         Folds(**settings["folds"]),
-        references=settings["data"]["references"],
+        references=references,
         written=Written(read_table(features, "features"), read_table(folds, "folds"), read_table(scalers, "scalers")),
     )
     rules = MarketRules.from_settings(Market(**settings["market"]), periods)
-    fills = audit_fills(bars, rules, [pd.Timestamp(cut) for cut in sorted(table["cut"].unique())])
+    traded = bars[~bars["symbol"].isin(references)].reset_index(drop=True)
+    fills = audit_fills(traded, rules, [pd.Timestamp(cut) for cut in sorted(table["cut"].unique())])
     write_table(pd.concat([table, fills], ignore_index=True), audit, "audit")
 
 

@@ -67,7 +67,7 @@ def results(experiment, repository):
         made = ("development.parquet", "vault.parquet", "split.json")
         run("split_vault", "features.parquet", "spec.json", *made, settings=settings)
         run("make_folds", "development.parquet", "spec.json", "folds.parquet", "scalers.parquet", settings=settings)
-        read = ("validated.parquet", "features.parquet", "folds.parquet", "scalers.parquet")
+        read = ("validated.parquet", "features.parquet", "folds.parquet", "scalers.parquet", "quality.json")
         run("audit_leakage", *read, "audit.parquet", settings=settings)
     return experiment
 
@@ -91,6 +91,7 @@ def test_nothing_looks_ahead_and_every_feature_is_scaled(results):
     assert {"adx_14", "GOOG:beta_60", "AAPL:return_1_lag_1", "month_day_sin"} <= names
     for kind in ("feature", "scaler"):
         assert set(audit.loc[audit["kind"] == kind, "name"]) == names
+    assert not audit["name"].str.contains("GOOG$").any()  # no fill of it
     assert audit["changed"].sum() == 0
     assert set(pd.read_parquet(results / "scalers.parquet")["feature"]) == names
 
