@@ -40,9 +40,7 @@ rule ingest_bars:
         mem_mb=bar_memory,
         runtime=5,
     params:
-        data=config_of(
-            "data.source", "data.sources", "data.symbols", "data.references"
-        ),
+        data=config_of("data.source", "data.sources", "data.symbols", "data.references"),
         code=code_of("ingest_bars"),
     message:
         "Reading the bars of {wildcards.experiment}"
