@@ -26,8 +26,8 @@ def fetch(experiment: str, symbols: Sequence[str], retrieved: str | None, note: 
     """
     data = load(experiment, {"experiment": experiment}).settings.data
     for symbol in symbols:
-        if symbol not in data.symbols:
-            raise DataError(f"{symbol} is no symbol of {experiment}; {instead(symbol, data.symbols)}")
+        if symbol not in data.read_symbols:
+            raise DataError(f"{symbol} is no symbol of {experiment}; {instead(symbol, data.read_symbols)}")
     if retrieved is not None:
         try:
             datetime.date.fromisoformat(retrieved)

@@ -61,7 +61,7 @@ def fetch(
         data: the block `data`; symbols whose source is of another kind are left out.
         root: folder of the repository.
         environment: where the values of `${VAR}` are.
-        symbols: which; none is all of `data.symbols`.
+        symbols: which; none is all of `data.symbols` and `data.references`.
         retrieved, note: what `origin.json` shall say of the retrieval: an ISO date, and a text.
         force: also where bars that are stored would be lost, or another query was stored there.
         make: makes what asks the source; None takes the one of its kind.
@@ -93,7 +93,7 @@ def _sources(data: Data, symbols: Sequence[str]) -> dict[str, Fetched]:
 
     Raises: DataError where one that is named needs no fetching, or none needs any.
     """
-    blocks = {symbol: data.source_of(symbol) for symbol in symbols or data.symbols}
+    blocks = {symbol: data.source_of(symbol) for symbol in symbols or data.read_symbols}
     fetched: dict[str, Fetched] = {symbol: block for symbol, block in blocks.items() if isinstance(block, Fetched)}
     for symbol, block in blocks.items():
         if symbol not in fetched and (symbols or not fetched):
