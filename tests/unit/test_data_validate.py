@@ -102,6 +102,8 @@ def test_a_reference_is_checked_and_has_no_say_in_the_calendar_nor_needs_opens(r
     bars, quality = _validated(root, symbols=["A"], references=["B"])
     assert quality["calendar"] == {"name": "weekdays", "inferred": True, "periods_per_year": 261.0}
     assert set(bars["symbol"]) == set(quality["symbols"]) == {"A", "B"}
+    (root / "B.csv").write_text(HEADER + "".join(row for row in rows if np.is_busday(np.datetime64(row[:10]))))
+    assert set(_validated(root, symbols=["A"], references=["B"])[1]["symbols"]) == {"A", "B"}
     with pytest.raises(DataError, match="repeats the close before it"):
         _validated(root, symbols=["B"], references=["A"])
     (root / "B.csv").write_text(HEADER + "2024-01-02,10,12,13,10,500,5\n")

@@ -62,7 +62,8 @@ def results(experiment, repository):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(experiment)
         run("ingest_bars", "bars.parquet", "manifest.json", data=settings)
-        run("validate_bars", "bars.parquet", "validated.parquet", "quality.json", settings=settings)
+        checked = ("validated.parquet", "repairs.parquet", "quality.json")
+        run("validate_bars", "bars.parquet", *checked, settings=settings)
         run("build_features", "validated.parquet", "features.parquet", "spec.json", settings=settings)
         made = ("development.parquet", "vault.parquet", "split.json")
         run("split_vault", "features.parquet", "spec.json", *made, settings=settings)
