@@ -12,6 +12,7 @@ from outsample.errors import OutsampleError
 from outsample.io.code import code_hash
 from outsample.io.locking import hold_folder, writable_folder
 from outsample.io.script import worth_retrying
+from outsample.io.user_code import user_code_hash
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -96,6 +97,11 @@ def code_of(rule, agents=False, files=()):
         )
 
     return hash_of
+
+
+def user_code(wildcards):
+    """Params function: hash of the user's file of features, so that a change of it reruns the rule."""
+    return user_code_hash(settings_of(wildcards).features)
 
 
 def weights_of(arm):

@@ -92,6 +92,7 @@ rule build_features:
         runtime=5,
     params:
         settings=config_of("features", "data.references"),
+        user=user_code,
         code=code_of("build_features"),
     message:
         "Building the features of {wildcards.experiment}"
@@ -173,6 +174,7 @@ rule audit_leakage:
         runtime=10,
     params:
         settings=config_of("features", "vault", "folds", "market", "data.references"),
+        user=user_code,
         code=code_of("audit_leakage"),
     message:
         "Replacing the future of {wildcards.experiment} to see whether the past changes"

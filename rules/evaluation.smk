@@ -22,6 +22,7 @@ rule audit_decisions:
         runtime=10,
     params:
         settings=config_of("features"),
+        user=user_code,
         code=code_of("audit_decisions"),
     message:
         "Replacing the future of {wildcards.experiment} to see whether decisions change"

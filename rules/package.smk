@@ -35,7 +35,8 @@ rule package_model:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=config_of("market"),
+        settings=config_of("market", "features"),
+        user=user_code,
         code=code_of("package_model"),
     message:
         "Packing the model of {wildcards.experiment}"

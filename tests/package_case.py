@@ -15,11 +15,12 @@ from outsample.agents.export import policy_document, to_onnx
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.policy import FinalPolicy
 from outsample.config.data import Data
-from outsample.config.features import FeatureSet
+from outsample.config.features import FeatureSet, UserFeatures
 from outsample.config.models import Evaluation, Gates, Market, Vault
 from outsample.data.validate import validate_bars
 from outsample.evaluation.evaluate import EvaluationResult, evaluate
 from outsample.features.build import build_features
+from outsample.features.registry import own_features
 from outsample.folds.vault import split_vault
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -142,13 +143,14 @@ def other_policy(case: Case, seed: int) -> tuple[bytes, dict[str, Any]]:
 
 def make_case(
     market: Market = COSTLY, symbols=SYMBOLS, gate_open: bool = True, account: bool = False, torso: str = "linear",
-    features: FeatureSet = FEATURES, references=(),
+    features: FeatureSet = FEATURES, references=(), user_code: bytes | None = None, use=(),
 ) -> Case:  # fmt: skip
     """Run the stages on the drawn bars; `account`: the policy reads its unrealised result and its holding time."""
     raw = raw_bars([*symbols, *references])
     data = Data(symbols=list(symbols), references=list(references), calendar="weekdays")
     validated, quality = validate_bars(raw, data, market)
-    table, spec = build_features(validated, features, references)
+    wanted = features.model_copy(update={"user": UserFeatures(file="mine.py", use=list(use))} if use else {})
+    table, spec = build_features(validated, wanted, references, own_features(wanted, user_code))
     development, vault, split = split_vault(table, Vault(fraction=0.35), spec["warm_up"])
     names = [feature["name"] for feature in spec["features"]]
     center, scale = development[names].mean().to_numpy(), development[names].std(ddof=0).to_numpy()

@@ -8,8 +8,10 @@ from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.config.features import FeatureSet
 from outsample.features.audit import audit_decisions, choose_cuts
 from outsample.features.build import build_features
+from outsample.features.registry import own_features
 from outsample.io import read_json, read_table, write_table
 from outsample.io.script import run_script
+from outsample.io.user_code import read_user_code
 from outsample.market.panel import Panel
 
 
@@ -24,8 +26,10 @@ def main(onnx, policy, development, validated, split, audit, *, settings):
         & bars["symbol"].isin([*decided, *features.others])
     ]
 
+    own = own_features(features, read_user_code(features))
+
     def build(frame):
-        return build_features(frame, features, references)
+        return build_features(frame, features, references, own)
 
     table, spec = build(bars)
     audit_table = audit_decisions(

@@ -4,9 +4,11 @@ import pandas as pd
 
 from outsample.config.features import FeatureSet
 from outsample.config.models import Folds, Market, Vault
+from outsample.features.registry import own_features
 from outsample.folds.audit import Written, audit_experiment
 from outsample.io import read_json, read_table, write_table
 from outsample.io.script import run_script
+from outsample.io.user_code import read_user_code
 from outsample.market.accounting import MarketRules
 from outsample.market.fill_audit import audit_fills
 
@@ -14,12 +16,14 @@ from outsample.market.fill_audit import audit_fills
 def main(validated, features, folds, scalers, quality, audit, *, settings):
     bars, references = read_table(validated, "validated_bars"), settings["data"]["references"]
     periods = read_json(quality, "quality")["calendar"]["periods_per_year"]
+    wanted = FeatureSet(**settings["features"])
     table = audit_experiment(
         bars,
-        FeatureSet(**settings["features"]),
+        wanted,
         Vault(**settings["vault"]),
         Folds(**settings["folds"]),
         references=references,
+        own=own_features(wanted, read_user_code(wanted)),
         written=Written(read_table(features, "features"), read_table(folds, "folds"), read_table(scalers, "scalers")),
     )
     rules = MarketRules.from_settings(Market(**settings["market"]), periods)

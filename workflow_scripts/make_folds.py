@@ -9,10 +9,11 @@ from outsample.io.script import run_script
 
 def main(development, spec, folds, scalers, *, settings):
     frame, specification = read_table(development, "development"), read_json(spec, "feature_spec")
-    divided = make_folds(frame, Folds(**settings["folds"]), specification["warm_up"])
+    asked = Folds(**settings["folds"])
+    divided = make_folds(frame, asked, specification["warm_up"])
     write_table(divided, folds, "folds")
     names = [feature["name"] for feature in specification["features"]]
-    write_table(fit_scalers(frame, divided, names), scalers, "scalers")
+    write_table(fit_scalers(frame, divided, names, asked.scaling), scalers, "scalers")
 
 
 if "snakemake" in globals():

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from outsample.config.features import FeatureSet
 from outsample.config.models import Market
 from outsample.io import read_json, read_table, write_json
 from outsample.io.files import replacing
 from outsample.io.script import run_script
+from outsample.io.user_code import read_user_code
 from outsample.packaging.build import Tables, build_package
 
 
@@ -56,6 +58,7 @@ def main(
         ),
         Market(**settings["market"]),
         Path(lock).read_bytes(),
+        read_user_code(FeatureSet(**settings["features"])),
     )
     with replacing(Path(package) / built.document["file"]) as temporary:
         temporary.write_bytes(built.archive)

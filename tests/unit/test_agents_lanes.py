@@ -20,6 +20,7 @@ from outsample.agents.training import hyper_of, train
 from outsample.config.agents import Agents
 from outsample.config.models import Gate
 from outsample.errors import TrainingError
+from outsample.folds.scalers import fit_scalers
 from outsample.market.accounting import MarketRules
 
 _SPEC = importlib.util.spec_from_file_location("agents_case", Path(__file__).parents[1] / "reference/agents_case.py")
@@ -233,3 +234,23 @@ def test_every_agent_is_exported_as_the_same_graph(agent):
         expected, wanted = export.jax_targets(policy, PANEL.features, position)
         assert np.array_equal(target, expected)
         np.testing.assert_allclose(preference, wanted, atol=5e-6)
+
+
+def test_a_policy_on_ranks_is_trained_and_exported_with_the_steps_of_each_inner_fold():
+    development = pd.DataFrame(PANEL.features, columns=list(PANEL.feature_names))
+    development["symbol"] = np.repeat(PANEL.symbols, np.diff(PANEL.offsets))
+    days = {"first_date": pd.Timestamp("2000-01-03"), "last_date": pd.Timestamp("2000-12-29")}
+    ranked = fit_scalers(development, FOLDS.assign(**days), PANEL.feature_names, "quantile_rank")
+    policy = fit_final("ppo", PARAMS["ppo"], 2, PANEL, FOLDS, ranked, RULES, Gate())
+    assert policy.center.shape == policy.scale.shape == (8, 12, 32)
+    assert np.array_equal(policy.center[:4], policy.center[4:])  # of both seeds
+    assert not np.array_equal(policy.center[0], policy.center[1])  # of two inner folds
+    policy = dataclasses.replace(policy, gate_open=True)
+    model = export.to_onnx(policy)
+    decider = OnnxPolicy(model, export.policy_document(policy, model))
+    position = np.zeros(len(PANEL.dates))
+    for features in (PANEL.features, 1e6 * np.sign(PANEL.features)):  # far beyond the train values as well
+        target, preference = decider.run(features, position)
+        expected, wanted = export.jax_targets(policy, features, position)
+        assert np.array_equal(target, expected)
+        np.testing.assert_allclose(preference, wanted, atol=1e-6)

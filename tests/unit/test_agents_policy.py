@@ -21,6 +21,7 @@ from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.policy import FinalPolicy
 from outsample.agents.training import MarketArrays, Program
 from outsample.errors import DataError, SchemaError
+from outsample.folds.knots import steps
 
 
 def _load(name):
@@ -114,6 +115,31 @@ def test_onnx_equals_jax_and_the_formula(torso, layers, actions):
         np.testing.assert_allclose(preference, by_hand, atol=2e-5)
         assert np.array_equal(target, np.array(actions, np.float32)[by_hand.argmax(-1)])
         assert set(target) == set(actions)
+
+
+@pytest.mark.parametrize(("torso", "steps_each"), [("linear", 1), ("linear", 32), ("gru", 32)])
+def test_onnx_scales_by_steps_as_jax_does(torso, steps_each):
+    """min_max and quantile_rank: every model has its own steps, equal ones among them; values beyond them clip."""
+    policy = _policy(torso)
+    draw = np.random.Generator(np.random.PCG64(3))
+    drawn = 0.02 * np.sort(draw.standard_normal((policy.models, len(policy.features), steps_each + 1)))
+    drawn[:, :, steps_each // 2 : steps_each // 2 + 3] = drawn[:, :, steps_each // 2][..., None]
+    if steps_each == 1:
+        drawn[..., 1] = drawn[..., 0] + 0.03
+    start, width = steps(drawn, np.full(drawn.shape[:2], 0.02))
+    policy = dataclasses.replace(policy, center=start.astype(np.float32), scale=width.astype(np.float32))
+    assert (PANEL.features < drawn.min()).any() or (PANEL.features > drawn.min(axis=2).max()).any()
+    inputs = {"features": PANEL.features, "position": np.zeros(len(PANEL.dates))}
+    if torso == "gru":
+        inputs["memory"] = draw.standard_normal((len(PANEL.dates), policy.memory))
+    answers = _decider(policy)._answers(inputs)
+    for ours, theirs in zip(answers, export.jax_targets(policy, *inputs.values()), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    # The scaling alone, in float64 and written out.
+    risen = np.clip((PANEL.features[None, ..., None] - start[:, None]) / width[:, None], 0, 1)
+    by_hand = 2 * risen.mean(-1) - 1
+    found = np.asarray(export._scaled(policy, np.asarray(PANEL.features, np.float32)))
+    np.testing.assert_allclose(found, by_hand, atol=1e-4 if steps_each == 32 else 1e-6)
 
 
 @pytest.mark.parametrize("fill", ["next_open", "next_close"])

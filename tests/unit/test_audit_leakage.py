@@ -1,5 +1,6 @@
 """The audit finds nothing in the shipped features on real bars, and finds every leak that is planted."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,22 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.features import CalendarFeatures, CrossFeatures, FeatureSet
+from outsample.config.features import CalendarFeatures, CrossFeatures, FeatureSet, UserFeatures
 from outsample.config.models import Folds, Vault
 from outsample.errors import AuditError
 from outsample.features.audit import audit_decisions, audit_leakage, choose_cuts, replace_future
 from outsample.features.build import build_features
 from outsample.features.listing import EVERY
 from outsample.features.references import Closes
-from outsample.features.registry import INDICATORS, requested_features
+from outsample.features.registry import INDICATORS, own_features, requested_features
 from outsample.folds.audit import audit_experiment
 from outsample.folds.scalers import fit_scalers
 from outsample.folds.vault import split_vault
 from outsample.folds.walk_forward import make_folds
+from outsample.market.accounting import Ledger, MarketRules, simulate
+from outsample.market.fill_audit import audit_fills
 
 MARKET = Path(__file__).parents[2] / "data" / "market"
 FEATURES = FeatureSet(return_lags=[0, 1], return_horizons=[5], sma=[10], ema=[12], volatility=[10])
 FOLDS = Folds(n_folds=3, inner_folds=2, embargo=5)
+RULES = MarketRules("next_open", 6e-4, 4e-5, short_selling=True, grid=0.01, band=0.0)
 
 
 def market_bars(symbol: str) -> pd.DataFrame:
@@ -198,6 +202,21 @@ def test_a_scaler_of_the_full_sample_is_named(bars: pd.DataFrame, cuts: list[pd.
         audit_leakage(bars, build, full_sample, cuts)
 
 
+def test_a_scaling_by_rank_is_audited_by_its_knots(bars: pd.DataFrame, cuts: list[pd.Timestamp]) -> None:
+    ranked = FOLDS.model_copy(update={"scaling": "quantile_rank"})
+    assert audit_experiment(bars, FEATURES, Vault(), ranked, n_cuts=4)["changed"].sum() == 0
+
+    def knot_of_everything(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        development, _, _ = split_vault(table, Vault(), spec["warm_up"])
+        folds = make_folds(development, FOLDS, spec["warm_up"])
+        scalers = fit_scalers(development, folds, names_of(spec), "quantile_rank")
+        highest = table.groupby(lambda _: 0)["rsi_14"].max().iloc[0]
+        return folds, scalers.assign(knot_32=scalers["knot_32"].where(scalers["feature"] != "rsi_14", highest))
+
+    with pytest.raises(AuditError, match="The scaler of rsi_14 in fold 0, inner fold 1 looks ahead"):
+        audit_leakage(bars, build, knot_of_everything, cuts)
+
+
 def test_a_scaler_that_reads_one_row_too_many_is_named(bars: pd.DataFrame) -> None:
     def one_more(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
         development, _, _ = split_vault(table, Vault(), spec["warm_up"])
@@ -244,6 +263,76 @@ def test_decisions_that_know_the_future_are_named(bars: pd.DataFrame, cuts: list
 
     with pytest.raises(AuditError, match=r"The decision NVDA looks ahead: 1 of \d+ rows change, first NVDA on"):
         audit_decisions(bars, build, clairvoyant, cuts)
+
+
+def own_build(body: str) -> Any:
+    """A build with the feature `mine` of a user's file, whose function has this body."""
+    source = (
+        "import numpy as np\nfrom outsample.features.user import feature\n"
+        '@feature(name="mine", formula="f", inputs=("close",), warm_up=5)\n'
+        f"def mine(close):\n    {body}\n"
+    )
+    wanted = FEATURES.model_copy(update={"user": UserFeatures(file="mine.py", use=["mine"])})
+    own = own_features(wanted, source.encode())
+    return lambda bars: build_features(bars, wanted, own=own)
+
+
+def fit_on_everything(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    folds, scalers = split_and_fold(table, spec)
+    whole = table.groupby(lambda _: 0)["rsi_14"].std(ddof=0).iloc[0]
+    return folds, scalers.assign(scale=scalers["scale"].where(scalers["feature"] != "rsi_14", whole))
+
+
+def filled_where_decided(targets: Any, open: Any, close: Any, rules: MarketRules, *rest: Any) -> Ledger:
+    """Books that fill at the close at which the target was decided."""
+    before = np.concatenate([close[:1], close[:-1]])
+    return simulate(targets, before, close, dataclasses.replace(rules, fill="next_open"), *rest)
+
+
+def backfilled(part: pd.DataFrame) -> pd.Series:
+    """A value that only the bars of much volume have, and which those before them are given."""
+    return part["return_lag_0"].where(part["volume"] > part["volume"].iloc[:20].median()).bfill()
+
+
+CENTRED = "return np.convolve(np.pad(close, 2, mode='edge'), np.ones(5) / 5, 'valid') / close"
+NEXT_RETURN = "return np.append(np.diff(np.log(close)), 0.0)"
+
+
+@pytest.mark.parametrize(
+    ("leak", "message"),
+    [
+        pytest.param(
+            lambda bars, cuts: audit_leakage(bars, own_build(CENTRED), split_and_fold, cuts),
+            r"The feature mine looks ahead: 2 of 33 rows change, first AAPL on 2013-02-15 ",
+            id="centred window",
+        ),
+        pytest.param(
+            lambda bars, cuts: audit_leakage(bars, build, fit_on_everything, cuts),
+            r"The scaler of rsi_14 in fold 0, inner fold 1 looks ahead",
+            id="full-sample scaler",
+        ),
+        pytest.param(
+            lambda bars, cuts: audit_leakage(bars, planted(backfilled), split_and_fold, cuts),
+            r"The feature return_lag_0 looks ahead: .* first AAPL on 2013-",
+            id="backfill",
+        ),
+        pytest.param(
+            lambda bars, cuts: audit_leakage(bars, own_build(NEXT_RETURN), split_and_fold, cuts),
+            r"The feature mine looks ahead: 1 of 33 rows change, first AAPL on 2013-02-19 ",
+            id="label in features",
+        ),
+        pytest.param(
+            lambda bars, cuts: audit_fills(bars, RULES, cuts, filled_where_decided),
+            r"The fills of AAPL come too early: of a position asked for at the close of 2013-01-02",
+            id="wrong fill time",
+        ),
+    ],
+)
+def test_the_five_classic_leaks_are_caught(
+    bars: pd.DataFrame, cuts: list[pd.Timestamp], leak: Any, message: str
+) -> None:
+    with pytest.raises(AuditError, match=message):
+        leak(bars, cuts)
 
 
 def test_table_that_is_not_the_audited_one_is_refused(repository):

@@ -42,7 +42,7 @@ def test_every_indicator_says_who_proposed_it_and_belongs_to_a_setting() -> None
         assert indicator.reference.endswith(")")
     parts = {f"calendar.{name}" for name in CalendarFeatures.model_fields}
     parts |= {f"cross.{name}" for name in CrossFeatures.model_fields if name not in {"symbol", "lag"}}
-    plain = set(FeatureSet.model_fields) - {"calendar", "cross", "cross_max_age"}
+    plain = set(FeatureSet.model_fields) - {"calendar", "cross", "cross_max_age", "user"}
     assert {indicator.setting for indicator in INDICATORS} == plain | parts
 
 

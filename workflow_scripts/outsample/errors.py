@@ -17,6 +17,10 @@ class DataError(OutsampleError):
     """Bars are missing, malformed or too few."""
 
 
+class UserFeatureError(DataError):
+    """A feature of the user's own file raises, or does not keep to what the file declares of it."""
+
+
 class SchemaError(OutsampleError):
     """A Parquet or JSON file does not have the columns or keys which its schema promises."""
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from outsample.agents.network import Params, account_outputs, centred, row_outputs
+from outsample.agents.scaling import scaled
 from outsample.agents.training import MarketArrays, Program
 from outsample.market import holding
 
@@ -31,7 +32,7 @@ def decide_rows(
     Args:
         market: bars and raw features of all rows.
         actors: parameters with leading axes [S, I].
-        center, scale: [I, F].
+        center, scale: [I, F] or [I, F, S] (`outsample.agents.scaling`).
         owner: [N] 0 .. I, or -1 where nothing is decided.
         reset: [N] true where the position before the decision is flat.
     Returns: targets [N] int8; 0 where nothing is decided.
@@ -41,7 +42,7 @@ def decide_rows(
     def of_seed(seed: Params) -> tuple[jax.Array, Params]:
         def of_inner(model: tuple[Params, jax.Array, jax.Array]) -> tuple[jax.Array, Params]:
             actor, middle, width = model
-            rows = row_outputs(head, actor, (market.features - middle) / width, reset)
+            rows = row_outputs(head, actor, scaled(market.features, middle, width), reset)
             return centred(rows), {name: centred(actor[name]) for name in ("table", "account") if name in actor}
 
         return jax.lax.map(of_inner, (seed, center, scale))

@@ -13,6 +13,7 @@ import onnx
 from outsample.agents.choice import network_name
 from outsample.agents.network import Head, account_outputs, centred, next_outputs, row_outputs
 from outsample.agents.policy import FinalPolicy
+from outsample.agents.scaling import scaled
 from outsample.market.holding import policy_numbers
 
 _OPSET = 18
@@ -32,8 +33,7 @@ def preferences(
     """
     count = len(further) - bool(policy.memory)
     account, memory = further[:count], further[count:]
-    scaled = (features[None] - policy.center[:, None]) / policy.scale[:, None]
-    outputs, *memory_next = _row_outputs(policy, scaled, *memory)
+    outputs, *memory_next = _row_outputs(policy, _scaled(policy, features), *memory)
     rows = centred(outputs)
     table = centred(jnp.asarray(policy.actor["table"])).mean(0)
     held = jnp.clip(jnp.round(position), policy.actions[0], policy.actions[-1])
@@ -43,6 +43,13 @@ def preferences(
         weights = centred(jnp.asarray(policy.actor["account"])).mean(0)
         known = known + account_outputs(weights, policy_numbers(jnp, *account))
     return known, *memory_next
+
+
+def _scaled(policy: FinalPolicy, features: jax.Array) -> jax.Array:
+    """Raw features [B, F] as each model reads them, [models, B, F]."""
+    if policy.center.ndim == 2:
+        return (features[None] - policy.center[:, None]) / policy.scale[:, None]
+    return jnp.stack([scaled(features, *steps) for steps in zip(policy.center, policy.scale, strict=True)])
 
 
 def _row_outputs(policy: FinalPolicy, scaled: jax.Array, memory: jax.Array | None = None) -> tuple[jax.Array, ...]:

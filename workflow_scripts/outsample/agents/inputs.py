@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from outsample.agents.gate import ValidatedBlock
 from outsample.agents.segments import Block
 from outsample.errors import TrainingError
+from outsample.folds.knots import knot_columns, steps
 from outsample.market.panel import Panel
 
 
@@ -93,27 +94,34 @@ def _panel_span(panel: Panel, fold: int, symbol: str, start: int, end: int) -> t
 
 
 def scaler_arrays(scalers: pd.DataFrame, fold: int, features: Sequence[str]) -> tuple[NDArray, NDArray]:
-    """Center and scale [I, F] float32 of the inner folds of a fold, in the order of `features`.
+    """Center and scale float32 of the inner folds of a fold, in the order of `features`, as `outsample.agents.scaling`.
 
+    Returns: two arrays [I, F]; or [I, F, S], where the table holds knots.
     Raises: TrainingError where a statistic is missing, not finite, or a scale is not positive.
     """
     table = scalers[(scalers["fold"] == fold) & (scalers["inner"] >= 0)]
-    arrays = []
-    for column in ("center", "scale"):
-        wide = table.pivot(index="inner", columns="feature", values=column).sort_index()
-        missing = [name for name in features if name not in wide.columns]
+
+    def wide(column: str) -> NDArray[np.float64]:
+        """One column of the table [I, F]."""
+        found = table.pivot(index="inner", columns="feature", values=column).sort_index()
+        missing = [name for name in features if name not in found.columns]
         if missing:
             raise TrainingError(f"The scalers of fold {fold} lack the feature {missing[0]}; make the folds again.")
-        values = wide[list(features)].to_numpy(dtype=np.float32)
-        usable = np.isfinite(values) & ((values > 0) | (column == "center"))
-        if not usable.all():
-            inner, feature = np.argwhere(~usable)[0]
+        values: NDArray[np.float64] = found[list(features)].to_numpy(dtype=np.float64)
+        wrong = np.argwhere(~(np.isfinite(values) & ((values > 0) | (column != "scale"))))
+        if len(wrong):
+            inner, feature = wrong[0]
             raise TrainingError(
-                f"The {column} of feature {features[feature]} in fold {fold}, inner fold {wide.index[inner]} is "
+                f"The {column} of feature {features[feature]} in fold {fold}, inner fold {found.index[inner]} is "
                 f"{values[inner, feature]:g}: a constant or undefined feature cannot be scaled; leave it out."
             )
-        arrays.append(values)
-    return arrays[0], arrays[1]
+        return values
+
+    center, scale = wide("center"), wide("scale")
+    knots = knot_columns(scalers.columns)
+    if knots:
+        center, scale = steps(np.stack([wide(column) for column in knots], axis=-1), scale)
+    return center.astype(np.float32), scale.astype(np.float32)
 
 
 def check_features(panel: Panel, folds: Collection[FoldRows]) -> None:

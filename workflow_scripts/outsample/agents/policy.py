@@ -23,8 +23,8 @@ class FinalPolicy:
     fill: str
     seeds: int
     actor: dict[str, Any]  # nested; leaves [B, ...] float32
-    center: NDArray[np.float32]  # [B, F]
-    scale: NDArray[np.float32]  # [B, F]
+    center: NDArray[np.float32]  # [B, F] or [B, F, S] (outsample.agents.scaling)
+    scale: NDArray[np.float32]  # as center
     networks: tuple[str, ...]  # the networks that were tried, this one among them
     gate_level: float  # of the gate's quantile, after its division by their number
     gate_bound: float  # return per bar

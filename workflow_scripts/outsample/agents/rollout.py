@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from outsample.agents.account import new_account, next_account
 from outsample.agents.network import account_outputs
+from outsample.agents.scaling import scaled
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, market_rules
 from outsample.market import accounting
 from outsample.market.holding import Numbers
@@ -62,7 +63,7 @@ def segment_bars(program: Program, market: MarketArrays, job: Job, length: int) 
     fill = market.open[rows] if program.fill == "next_open" else close
     unit = close[:1]
     return SegmentBars(
-        features=(market.features[rows] - job.center) / job.scale,
+        features=scaled(market.features[rows], job.center, job.scale),
         fill=fill[1:] / unit,
         close=close[1:] / unit,
         valid=time[:-1] < job.length,

@@ -85,8 +85,8 @@ class Job(NamedTuple):
     inner: jax.Array  # int32
     start: jax.Array  # [G] int32, first row of each segment
     length: jax.Array  # [G] int32, decisions of each segment
-    center: jax.Array  # [F]
-    scale: jax.Array  # [F]
+    center: jax.Array  # [F] or [F, S] (outsample.agents.scaling)
+    scale: jax.Array  # as center
 
 
 class Curve(NamedTuple):

@@ -50,6 +50,22 @@ class CrossFeatures(Block):
         return self
 
 
+class UserFeatures(Block):
+    """Features of one's own, from one Python file; see docs/own_features.md."""
+
+    file: str | None = key(None, "The Python file, relative to the working directory; null is none.", "-")
+    use: list[str] = key([], "Names of the features of that file, in the order of the policy's inputs.", "-")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> UserFeatures:
+        if (self.file is None) != (not self.use):
+            raise refusal("use", "and file go together: name the file and its features, or neither")
+        twice = [name for name in self.use if self.use.count(name) > 1]
+        if twice:
+            raise refusal("use", f"names {twice[0]} twice")
+        return self
+
+
 class FeatureSet(Block):
     """Look-backs of the built-in features; an empty list or null leaves one out."""
 
@@ -89,6 +105,8 @@ class FeatureSet(Block):
     cross_max_age: int = key(
         5, "How old the other symbol's last bar may be at a date; an older one stops the run.", "days", ge=0
     )
+
+    user: UserFeatures = Field(UserFeatures(), description="Features of one's own.")
 
     @model_validator(mode="after")
     def _consistent(self) -> FeatureSet:

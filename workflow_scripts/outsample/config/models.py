@@ -63,6 +63,12 @@ class Folds(Block):
         0.4, "Share of the development dates in the first train span; of a rolling scheme, in each.", "1", gt=0, lt=1
     )
     inner_folds: int = key(4, "Blocks of each train span, each validated by a model that has not seen it.", "1", ge=2)
+    scaling: Literal["standard", "robust", "min_max", "quantile_rank"] = key(
+        "standard",
+        "Scaling of the features, fitted on each train span: by mean and standard deviation, by median and "
+        "interquartile range, or from -1 to 1 by value or by rank (clipped beyond the train values).",
+        "-",
+    )
     reward_horizon: int = key(1, "Bars over which a reward is measured.", "bars", ge=1)
     embargo: int | None = key(
         None, "Bars left out where training follows a tested block; null is the longest look-back.", "bars", ge=0

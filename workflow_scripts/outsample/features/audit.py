@@ -144,8 +144,9 @@ def _audit_scalers(
         ordered = frame.sort_values(["feature", "fold", "inner"])
         sides.append(ordered[pd.MultiIndex.from_frame(ordered[["fold", "inner"]]).isin(past)])
     _check_keys(sides[0], sides[1], ("feature", "fold", "inner"), "scaler table", cut)
-    values = [side[["center", "scale"]].to_numpy(np.float64) for side in sides]
-    changed = np.logical_or(*_differs(*values).T)
+    numbers = [column for column in before.columns if column not in ("feature", "fold", "inner")]
+    values = [side[numbers].to_numpy(np.float64) for side in sides]
+    changed = np.asarray(_differs(*values).any(axis=1))
     names = sides[0]["feature"].to_numpy()
     if changed.any():
         first = sides[0].iloc[int(changed.argmax())]

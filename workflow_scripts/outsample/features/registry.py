@@ -7,15 +7,19 @@ the form that takes one bar at a time stands there under the same id, and is imp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import PurePath
+from typing import Any, NamedTuple, cast
 
 from outsample.config.features import FeatureSet
+from outsample.errors import UserFeatureError
 from outsample.features import context_indicators as context
 from outsample.features import indicators
 from outsample.features.indicators import Array
 from outsample.features.references import close_column
+from outsample.features.user import USER, UserFeature, load_user_features
 
 # How a feature begins.
 WINDOW = "window alone"
@@ -65,13 +69,17 @@ class Feature:
     inputs: tuple[str, ...]
     parameters: Mapping[str, int]
     function: Callable[..., Array]
+    user: UserFeature | None = None  # what the user's file declares, where it is of one
 
     def compute(self, bars: Mapping[str, Array]) -> Array:
         """The feature [T] from one symbol's columns [T], oldest bar first; row t uses bars up to t."""
+        if self.user is not None:
+            return self.user.compute(bars)
         return self.function(*(bars[column] for column in self.inputs), **self.parameters)
 
     def document(self) -> dict[str, Any]:
         """The entry of the feature in the document `feature_spec`: plain data, enough to compute it elsewhere."""
+        code = {"code": {"file": self.user.file, "sha256": self.user.sha256}} if self.user is not None else {}
         return {
             "name": self.name,
             "group": self.group,
@@ -80,6 +88,7 @@ class Feature:
             "indicator": self.indicator,
             "parameters": dict(self.parameters),
             "inputs": list(self.inputs),
+            **code,
         }
 
 
@@ -312,8 +321,45 @@ def _feature(indicator: Indicator, choice: _Choice) -> Feature:
     )
 
 
-def requested_features(settings: FeatureSet) -> tuple[Feature, ...]:
-    """The features that the settings ask for, in the order of the policy's inputs."""
-    return tuple(
+def requested_features(settings: FeatureSet, own: Sequence[UserFeature] = ()) -> tuple[Feature, ...]:
+    """The features that the settings ask for, in the order of the policy's inputs; those of the user's file last."""
+    built_in = [
         _feature(indicator, choice) for indicator in INDICATORS for choice in _choices(settings, indicator.setting)
+    ]
+    return (*built_in, *map(_of_user, own))
+
+
+def own_features(settings: FeatureSet, source: bytes | None) -> tuple[UserFeature, ...]:
+    """The features of the user's file that the settings ask for; reading them runs the code of the file.
+
+    Args:
+        source: bytes of the file `settings.user.file`; None where the settings name none.
+    Raises: UserFeatureError as `load_user_features`, and where one has the name of a built-in feature.
+    """
+    if settings.user.file is None or source is None:
+        return ()
+    file = PurePath(settings.user.file).name
+    own = load_user_features(source, file, settings.user.use)
+    built_in = [re.compile(re.sub(r"{\w+}", r"\\d+", indicator.column)) for indicator in INDICATORS]
+    for feature in own:
+        if any(name.fullmatch(feature.name) for name in built_in):
+            raise UserFeatureError(
+                f"{file}: the feature {feature.name} has the name of a built-in feature; rename it, in "
+                "features.user.use as well."
+            )
+    return own
+
+
+def _of_user(own: UserFeature) -> Feature:
+    return Feature(
+        name=own.name,
+        group=USER,
+        formula=own.formula,
+        warm_up=own.warm_up,
+        reference=own.reference,
+        indicator=USER,
+        inputs=own.inputs,
+        parameters=cast("Mapping[str, int]", own.parameters),  # of one's own features any numbers
+        function=own.function,
+        user=own,
     )

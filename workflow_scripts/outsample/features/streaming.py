@@ -18,6 +18,7 @@ from outsample.errors import DataError, SchemaError
 from outsample.features.references import close_column, other_symbol
 from outsample.features.streaming_context import CONTEXT_FORMS, OTHER
 from outsample.features.streaming_indicators import STREAMING_FORMS, Push, State
+from outsample.features.user import USER, UserFeature, dry_push, streaming_push
 
 PRICES = ("open", "high", "low", "close")
 FORMS = {**STREAMING_FORMS, **CONTEXT_FORMS}
@@ -37,9 +38,10 @@ class _Feature(NamedTuple):
     name: str
     indicator: str
     inputs: tuple[str, ...]
-    parameters: dict[str, int]
+    parameters: dict[str, Any]  # numbers of bars; of a user's feature any numbers
     warm_up: int
     push: Push
+    dry: Push  # as push, without the code of a user, which need not take plain bars
 
     def identity(self) -> dict[str, Any]:
         """What a saved state must agree with."""
@@ -68,18 +70,19 @@ class FeatureStream:
         self.bars_seen = 0
 
     @classmethod
-    def from_spec(cls, features: Sequence[Mapping[str, Any]]) -> FeatureStream:
+    def from_spec(cls, features: Sequence[Mapping[str, Any]], own: Sequence[UserFeature] = ()) -> FeatureStream:
         """A stream before its first bar.
 
         Args:
             features: entry `features` of the document `feature_spec`.
+            own: those of the user's file that are among them.
         Raises: SchemaError where it names an indicator, inputs, parameters or a warm-up which this version of
             Outsample does not compute.
         """
         if not features:
             raise SchemaError("The feature spec lists no feature; take the one that came with the policy.")
-        parsed = [_parse(entry) for entry in features]
-        probe = cls(parsed)
+        parsed = [_parse(entry, own) for entry in features]
+        probe = cls.probe(parsed)
         for bar in range(probe.warm_up + 1):
             known = np.isfinite(probe._push_bar(probe._plain_bar()))
             for feature, value_known in zip(parsed, known, strict=True):
@@ -91,15 +94,22 @@ class FeatureStream:
         return cls(parsed)
 
     @classmethod
-    def from_state(cls, features: Sequence[Mapping[str, Any]], state: Mapping[str, Any]) -> FeatureStream:
+    def probe(cls, features: Sequence[_Feature]) -> FeatureStream:
+        """A stream whose state takes the same shapes, and which runs no code of a user."""
+        return cls([feature._replace(push=feature.dry) for feature in features])
+
+    @classmethod
+    def from_state(
+        cls, features: Sequence[Mapping[str, Any]], state: Mapping[str, Any], own: Sequence[UserFeature] = ()
+    ) -> FeatureStream:
         """A stream that goes on where the one that gave the state stopped, with the same bits.
 
         Args:
-            features: as for `from_spec`.
+            features, own: as for `from_spec`.
             state: what `state` gave, possibly after a round trip through JSON.
         Raises: SchemaError where the state is not one of these features, or is damaged.
         """
-        stream = cls.from_spec(features)
+        stream = cls.from_spec(features, own)
         damaged = SchemaError("The state of the feature stream is damaged; start from bars again, or from a backup.")
         bars_seen, entries = state.get("bars_seen"), state.get("features")
         if not _is_whole(bars_seen, 0) or not isinstance(entries, list):
@@ -111,7 +121,7 @@ class FeatureStream:
             raise SchemaError(
                 "The state of the feature stream is one of other features than the feature spec's; start from bars."
             )
-        like = cls(stream._features)
+        like = cls.probe(stream._features)
         for _ in range(min(bars_seen, like.warm_up + 1)):  # from then on a state keeps its shape
             like._push_bar(like._plain_bar())
         if not all(_fits(entry["state"], shape) for entry, shape in zip(entries, like._states, strict=True)):
@@ -208,7 +218,7 @@ def _in_words(parameters: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {value}" for name, value in parameters.items())
 
 
-def _parse(entry: Mapping[str, Any]) -> _Feature:
+def _parse(entry: Mapping[str, Any], own: Sequence[UserFeature]) -> _Feature:
     """The feature of one entry of the spec."""
     lacking = {"name", "indicator", "parameters", "inputs", "warm_up"} - set(entry)
     if lacking:
@@ -217,6 +227,8 @@ def _parse(entry: Mapping[str, Any]) -> _Feature:
             f"{', '.join(sorted(lacking))}; build the features again."
         )
     name, indicator = entry["name"], entry["indicator"]
+    if indicator == USER:
+        return _parse_own(entry, own)
     form = FORMS.get(indicator)
     if form is None:
         raise SchemaError(
@@ -239,7 +251,24 @@ def _parse(entry: Mapping[str, Any]) -> _Feature:
             "build the features again."
         )
     ordered = {parameter: parameters[parameter] for parameter in form.parameters}
-    return _Feature(name, indicator, inputs, ordered, entry["warm_up"], form.push)
+    return _Feature(name, indicator, inputs, ordered, entry["warm_up"], form.push, form.push)
+
+
+def _parse_own(entry: Mapping[str, Any], own: Sequence[UserFeature]) -> _Feature:
+    """The feature of one entry that is of the user's file."""
+    declared = next((feature for feature in own if feature.name == entry["name"]), None)
+    if declared is None:
+        raise SchemaError(
+            f"The feature {entry['name']} is one of a user's file, which is not at hand; give the file with the spec."
+        )
+    stated = (tuple(entry["inputs"]), dict(entry["parameters"]), entry["warm_up"])
+    if stated != (declared.inputs, dict(declared.parameters), declared.warm_up):
+        raise SchemaError(
+            f"The feature {declared.name} has inputs, parameters or a warm-up in the feature spec that {declared.file} "
+            "does not declare; build the features again."
+        )
+    push, dry = streaming_push(declared), dry_push(declared.warm_up)
+    return _Feature(declared.name, USER, declared.inputs, dict(declared.parameters), declared.warm_up, push, dry)
 
 
 def _fits(found: Any, like: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from outsample.config.models import Folds, Vault
 from outsample.errors import AuditError
 from outsample.features.audit import audit_leakage, choose_cuts
 from outsample.features.build import build_features
+from outsample.features.user import UserFeature
 from outsample.folds.scalers import fit_scalers
 from outsample.folds.vault import split_vault, vault_start
 from outsample.folds.walk_forward import make_folds
@@ -53,6 +54,7 @@ def audit_experiment(
     n_cuts: int = 12,
     written: Written | None = None,
     references: Collection[str] = (),
+    own: Sequence[UserFeature] = (),
 ) -> pd.DataFrame:
     """Audit the shipped features, folds and scalers under an experiment's settings (see `audit_leakage`).
 
@@ -65,18 +67,20 @@ def audit_experiment(
         written: the tables features, folds and scalers that training will read, to be compared with those that are
             audited; None compares nothing.
         references: symbols that are not traded.
+        own: features of the user's file.
     Returns: table `audit`.
     Raises: AuditError naming what looks ahead, or the written table that is not the audited one; the errors of
         building features and folds.
     """
 
     def build(bars: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
-        return build_features(bars, features, references)
+        return build_features(bars, features, references, own)
 
     def split_and_fold(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
         development, _, _ = split_vault(table, vault, spec["warm_up"])
         parts = make_folds(development, folds, spec["warm_up"])
-        return parts, fit_scalers(development, parts, [feature["name"] for feature in spec["features"]])
+        names = [feature["name"] for feature in spec["features"]]
+        return parts, fit_scalers(development, parts, names, folds.scaling)
 
     table, spec = build(validated_bars)
     parts, scalers = split_and_fold(table, spec)

@@ -81,10 +81,12 @@ TABLES: dict[str, TableSchema] = {
         },
         ("fold", "inner", "part", "symbol", "block"),
     ),
-    # Standardisation of each feature, fitted on the train rows of (fold, inner), all symbols together.
+    # Scaling of each feature, fitted on the train rows of (fold, inner), all symbols together. Further columns:
+    # knot_00, knot_01 ... of the scalings that are clipped (outsample.folds.scalers).
     "scalers": TableSchema(
         {"fold": "int32", "inner": "int32", "feature": "string", "center": "float64", "scale": "float64"},
         ("fold", "inner", "feature"),
+        extensible=True,
     ),
     # kind: feature, scaler, fold or decision; rows compared up to the cut, and how many of them changed.
     "audit": TableSchema(

@@ -17,6 +17,7 @@ from outsample.errors import PackageError
 from outsample.features.build import symbol_rows
 from outsample.features.references import close_column
 from outsample.features.streaming import FeatureStream
+from outsample.features.user import load_user_features
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 from outsample.packaging import contents
@@ -52,7 +53,12 @@ class Built(NamedTuple):
 
 
 def build_package(
-    onnx: bytes, documents: Mapping[str, Mapping[str, Any]], tables: Tables, market: Market, lock: bytes
+    onnx: bytes,
+    documents: Mapping[str, Mapping[str, Any]],
+    tables: Tables,
+    market: Market,
+    lock: bytes,
+    user_code: bytes | None = None,
 ) -> Built:
     """Build a package of an experiment's final policy, and verify it.
 
@@ -65,6 +71,7 @@ def build_package(
         tables: of the same experiment.
         market: block `market` of its settings.
         lock: bytes of requirements.lock.
+        user_code: bytes of the file of the user's features, where there are some.
     Raises: PackageError where the features of the stream or the decisions are not those of the tables.
     """
     model = documents["config"]["experiment"]
@@ -84,6 +91,10 @@ def build_package(
         documents["config"]["settings"]["gates"],
     )
     spec, others = documents["feature_spec"]["features"], documents["feature_spec"]["others"]["symbols"]
+    code = _user_code(spec, user_code)
+    names = [feature["name"] for feature in spec if "code" in feature]
+    own = [feature for source in code.values() for feature in load_user_features(source, contents.USER_CODE, names)]
+    fresh = {symbol: FeatureStream.from_spec(spec, own) for symbol in symbols}
     files = {
         contents.POLICY: onnx,
         contents.POLICY_DOCUMENT: dump(documents["policy"]),
@@ -93,7 +104,7 @@ def build_package(
         contents.CALENDAR: dump(
             calendar_document(documents["quality"]["calendar"]["name"], {s: _days(rows[s]) for s in symbols})
         ),
-        contents.CHECKPOINTS: dump(_all_checkpoints(tables, rows, ends, spec, others)),
+        contents.CHECKPOINTS: dump(_all_checkpoints(tables, rows, ends, fresh, others)),
         contents.TRACE: dump({"symbols": _trace(policy, traced, others)}),
         contents.CONFIG: dump(documents["config"]),
         contents.LOCK: lock,
@@ -101,7 +112,7 @@ def build_package(
         contents.METRICS: dump({"rows": tables.metrics.to_dict("records")}),
         contents.GATES: dump(gates),
         contents.CARD: model_card(model, documents, tables.metrics, market, gates).encode(),
-    }
+    } | code
     manifest = make_manifest(model, files)
     archive = pack(folder_of(manifest), files | {MANIFEST: dump(manifest)})
     name = f"{folder_of(manifest)}.tar.gz"
@@ -109,6 +120,18 @@ def build_package(
     sha256 = hashlib.sha256(archive).hexdigest()
     document = {"model": model, "version": manifest["version"], "file": name, "size": len(archive), "sha256": sha256}
     return Built(archive, document | {"gates": gates})
+
+
+def _user_code(spec: list[dict[str, Any]], user_code: bytes | None) -> dict[str, bytes]:
+    """The user's file as the package holds it, once it is the one that the features were built with."""
+    stated = {feature["code"]["sha256"] for feature in spec if "code" in feature}
+    if not stated:
+        return {}
+    if user_code is None or stated != {hashlib.sha256(user_code).hexdigest()}:
+        raise PackageError(
+            "The file features.user.file is not the one that the features were built with; run build_features again."
+        )
+    return {contents.USER_CODE: user_code}
 
 
 def _ends(symbol: str, bars: pd.DataFrame, development: pd.DataFrame, opened: pd.DataFrame) -> dict[str, int]:
@@ -155,11 +178,11 @@ def _all_checkpoints(
     tables: Tables,
     rows: Mapping[str, pd.DataFrame],
     ends: Mapping[str, dict[str, int]],
-    spec: list[dict[str, Any]],
+    fresh: Mapping[str, FeatureStream],
     others: list[str],
 ) -> dict[str, Any]:
     """The document `checkpoints.json`: of each symbol that is traded, and of each other one whose closes it needs."""
-    symbols = {symbol: _checkpoints(rows[symbol], ends[symbol], spec) for symbol in ends}
+    symbols = {symbol: _checkpoints(rows[symbol], ends[symbol], fresh[symbol]) for symbol in ends}
     first = {
         span: min(c["date"] for own in symbols.values() for c in own if c["span"] == span)
         for span in contents.SPANS
@@ -181,10 +204,9 @@ def _reference_checkpoints(bars: pd.DataFrame, first: Mapping[str, str]) -> list
     return list(found.values())
 
 
-def _checkpoints(bars: pd.DataFrame, ends: dict[str, int], spec: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _checkpoints(bars: pd.DataFrame, ends: dict[str, int], stream: FeatureStream) -> list[dict[str, Any]]:
     """The state of one symbol's features before each span, from its very first bar on: recursive features never
     quite forget where they began."""
-    stream = FeatureStream.from_spec(spec)
     spans = {end: span for span, end in ends.items()}
     found = []
     close, factor, dates = (bars[column].to_numpy() for column in ("close", "factor", "date"))

@@ -89,6 +89,18 @@ def _policy(documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
             if others["symbols"]
             else []
         ),
+        *_user_code(documents["feature_spec"]["features"]),
+    ]
+
+
+def _user_code(features: list[dict[str, Any]]) -> list[str]:
+    """What whoever runs the package must know of code that is not Outsample's."""
+    own = [feature for feature in features if "code" in feature]
+    if not own:
+        return []
+    return [
+        f"{', '.join(feature['name'] for feature in own)} come from code of the user, user_features.py (sha256 "
+        f"{own[0]['code']['sha256']}): whoever loads this package runs that code."
     ]
 
 

@@ -6,6 +6,8 @@ and no bar before the first one can be traded, for the features would not be war
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from outsample.agents.onnx import OnnxPolicy
 from outsample.errors import OutsampleError, PackageError
 from outsample.features.streaming import FeatureStream
+from outsample.features.user import UserFeature, load_user_features
 from outsample.market.accounting import MarketRules
 from outsample.packaging.archive import unpack
 from outsample.packaging.decider import SeenBar
@@ -26,6 +29,7 @@ POLICY, POLICY_DOCUMENT, FEATURES, SCALERS = "policy.onnx", "policy.json", "feat
 MARKET, CALENDAR, CHECKPOINTS, TRACE = "market.json", "calendar.json", "checkpoints.json", "trace.json"
 CONFIG, LOCK, VERDICT, METRICS, GATES = "config.json", "requirements.lock", "verdict.json", "metrics.json", "gates.json"
 CARD = "MODEL_CARD.md"
+USER_CODE = "user_features.py"  # only where the features have some of a user's file
 FILES = (
     *(POLICY, POLICY_DOCUMENT, FEATURES, SCALERS, MARKET, CALENDAR, CHECKPOINTS, TRACE),
     *(CONFIG, LOCK, VERDICT, METRICS, GATES, CARD),
@@ -38,6 +42,8 @@ SPANS = {
 }
 BAR = ("open", "high", "low", "close", "volume")
 _LARGEST_RATE = 10.0  # the configuration allows no rate above it
+
+_LOG = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 Parsed = TypeVar("Parsed")
@@ -92,6 +98,7 @@ class Package:
     version: str
     files: Mapping[str, bytes]
     policy: OnnxPolicy
+    own: tuple[UserFeature, ...]  # features of a user's file, whose code the package holds
     features: tuple[Mapping[str, Any], ...]  # streaming specification, in the order of the policy's inputs
     deviations: Floats  # [F] standard deviation of each feature on the train spans, the smallest
     rules: MarketRules
@@ -110,7 +117,9 @@ class Package:
 
         Raises: PackageError where the state is not one of these features.
         """
-        return _parse(where, CHECKPOINTS, lambda: FeatureStream.from_state(list(self.features), checkpoint.state))
+        return _parse(
+            where, CHECKPOINTS, lambda: FeatureStream.from_state(list(self.features), checkpoint.state, self.own)
+        )
 
 
 def load(data: bytes, where: str) -> Package:
@@ -124,11 +133,12 @@ def load(data: bytes, where: str) -> Package:
     folder, files = unpack(data, where)
     manifest = check_manifest(folder, files, where)
     missing = [name for name in FILES if name not in files]
-    further = sorted(set(manifest["files"]) - set(FILES))
+    further = sorted(set(manifest["files"]) - {*FILES, USER_CODE})
     if missing or further:
         what = f"lacks {missing[0]}" if missing else f"holds {further[0]}, which no package does"
         raise PackageError(f"{where} {what}; build the package again.")
-    features = _parse(where, FEATURES, lambda: _features(parse(files[FEATURES])))
+    own = _own(files, where)
+    features = _parse(where, FEATURES, lambda: _features(parse(files[FEATURES]), own))
     policy = _parse(where, POLICY_DOCUMENT, lambda: OnnxPolicy(files[POLICY], parse(files[POLICY_DOCUMENT])))
     names = tuple(feature["name"] for feature in features)
     if names != policy.features:
@@ -145,6 +155,7 @@ def load(data: bytes, where: str) -> Package:
         version=manifest["version"],
         files=files,
         policy=policy,
+        own=own,
         features=features,
         deviations=_parse(where, SCALERS, lambda: _deviations(parse(files[SCALERS]), names)),
         **market,
@@ -173,9 +184,28 @@ def _parse(where: str, name: str, read: Callable[[], Parsed]) -> Parsed:
         ) from error
 
 
-def _features(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+def _own(files: Mapping[str, bytes], where: str) -> tuple[UserFeature, ...]:
+    """The features of the user's file, once it is the one that the feature spec names. This runs the code of the file.
+
+    Raises: PackageError where the spec has such features and the package no such file, or the other way round.
+    """
+    listed = _parse(where, FEATURES, lambda: [f for f in parse(files[FEATURES])["features"] if "code" in f])
+    stated = _parse(where, FEATURES, lambda: {str(feature["code"]["sha256"]) for feature in listed})
+    held = {hashlib.sha256(files[USER_CODE]).hexdigest()} if USER_CODE in files else set()
+    if stated != held:
+        raise PackageError(
+            f"{where}: the code of the user's features is not the one that {FEATURES} names; build the package again."
+        )
+    if not listed:
+        return ()
+    _LOG.warning("%s runs the code of its user's features: %s, sha256 %s.", where, USER_CODE, *held)
+    names = [str(feature.get("name")) for feature in listed]
+    return _parse(where, USER_CODE, lambda: load_user_features(files[USER_CODE], USER_CODE, names))
+
+
+def _features(document: Mapping[str, Any], own: tuple[UserFeature, ...]) -> tuple[Mapping[str, Any], ...]:
     features = tuple(document["features"])
-    FeatureStream.from_spec(list(features))  # refuses indicators and parameters that it does not know
+    FeatureStream.from_spec(list(features), own)  # refuses indicators and parameters that it does not know
     return features
 
 
