@@ -147,7 +147,7 @@ def load(data: bytes, where: str) -> Package:
             "another order: they are of two models; build the package again."
         )
     market = _parse(where, MARKET, lambda: _market(parse(files[MARKET])))
-    others, max_age = _parse(where, FEATURES, lambda: _others(parse(files[FEATURES])))
+    others, max_age = _parse(where, FEATURES, lambda: _others(parse(files[FEATURES]), own))
     untraded = [symbol for symbol in others if symbol not in market["symbols"]]
     checkpoints = _parse(where, CHECKPOINTS, lambda: parse(files[CHECKPOINTS]))
     package = Package(
@@ -209,10 +209,10 @@ def _features(document: Mapping[str, Any], own: tuple[UserFeature, ...]) -> tupl
     return features
 
 
-def _others(document: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
+def _others(document: Mapping[str, Any], own: tuple[UserFeature, ...]) -> tuple[tuple[str, ...], int]:
     """The other symbols whose closes the features take, and the days at which one is too old."""
     stated, max_age = tuple(document["others"]["symbols"]), document["others"]["max_age"]
-    if stated != FeatureStream.from_spec(document["features"]).others:
+    if stated != FeatureStream.from_spec(document["features"], own).others:
         raise ValueError("the other symbols are not those of the features")
     if not isinstance(max_age, int) or isinstance(max_age, bool) or max_age < 0:
         raise ValueError(f"max_age is {max_age!r}")
