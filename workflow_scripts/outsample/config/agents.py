@@ -112,12 +112,12 @@ class Ppo(ActorCritic):
     torso: Torso = key("linear", "Policy and value network.", "-")
     alternatives: list[Changes] = _alternatives(
         {"torso": "tanh", "units": 8},
-        {"torso": "relu", "units": 64, "layers": 2, "updates": 40},
+        {"torso": "relu", "units": 64, "layers": 2, "updates": 30},
     )
-    updates: int = key(80, "Updates; the most where patience is set.", "1", ge=1)
+    updates: int = key(60, "Updates; the most where patience is set.", "1", ge=1)
     epochs: int = key(4, "Passes over a rollout in each update.", "1", ge=1)
     minibatches: int = key(4, "Minibatches of each pass; with a gru, of whole segments.", "1", ge=1)
-    passes: int = key(2, "How often each update rolls out every training bar.", "1", ge=1)
+    passes: int = key(4, "How often each update rolls out every training bar.", "1", ge=1)
     segment: int = key(125, "Length of a rollout segment.", "bars", ge=2)
     learning_rate: float = key(3e-3, "Step size of AdamW.", "1", gt=0, le=1)
     weight_decay: float = key(1.0, "Decoupled weight decay of AdamW, times the step size.", "1", ge=0, le=100)
