@@ -8,9 +8,10 @@ min_version("9.27")
 include: "rules/common.smk"
 
 
-# How many jobs share the trials of a round: a fact of the machine; `set-scatter` in a profile, or on the command line.
+# How many jobs share the trials of a round, or the surrogate markets: a fact of the machine; `set-scatter` in a profile, or on the command line.
 scattergather:
     trials=2,
+    surrogates=2,
 
 
 wildcard_constraints:
@@ -23,6 +24,7 @@ wildcard_constraints:
 include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
+include: "rules/control.smk"
 include: "rules/report.smk"
 include: "rules/package.smk"
 

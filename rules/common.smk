@@ -85,14 +85,25 @@ def agent_modules(wildcards):
     return [f"outsample.agents.{agent}" for agent in agents]
 
 
+def control_modules(wildcards):
+    """Agents that the null control trains."""
+    own = settings_of(wildcards).null_control.search
+    return agent_modules(wildcards) if own else ["outsample.agents.direct"]
+
+
 def code_of(rule, agents=False, files=()):
-    """Params function: hash of the code that the rule's script runs, with its agent's module where it trains one."""
+    """Params function: hash of the code that the rule's script runs, with its agent's module where it trains one.
+
+    `agents` may be a function of the wildcards that names the modules.
+    """
 
     def hash_of(wildcards):
         paths = [ROOT / f for f in files]
+        own = agents if callable(agents) else agent_modules
+        modules = own(wildcards) if agents else ()
         return code_hash(
             ROOT / "workflow_scripts" / f"{rule}.py",
-            agent_modules(wildcards) if agents else (),
+            modules,
             paths,
         )
 

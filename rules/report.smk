@@ -7,7 +7,7 @@ REPORT_FILES = [
         for p in (ROOT / "workflow_scripts/outsample/report/assets").iterdir()
     ),
 ]
-# Rules whose code made what the report shows, with whether an agent's module belongs to it.
+# Rules whose code made what the report shows, with whether an agent's module belongs to it, or which do.
 CODE_SHOWN = {
     "ingest_bars": False,
     "validate_bars": False,
@@ -23,6 +23,8 @@ CODE_SHOWN = {
     "train_final": True,
     "audit_decisions": False,
     "evaluate": False,
+    "run_surrogates": control_modules,
+    "null_control": False,
 }
 
 
@@ -61,6 +63,7 @@ rule build_report:
         robustness="results/{experiment}/evaluation/robustness.parquet",
         looks="results/{experiment}/evaluation/looks.json",
         verdict="results/{experiment}/evaluation/verdict.json",
+        null_control="results/{experiment}/null_control.json",
     output:
         provenance="results/{experiment}/provenance.json",
         report="results/{experiment}/report.html",

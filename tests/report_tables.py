@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from outsample.config.control import PLANTED, NullControl
 from outsample.config.models import Evaluation, Settings
+from outsample.control.rates import summarise_control
 from outsample.evaluation.evaluate import evaluate, vault_bars
 from outsample.evaluation.robustness import robustness
+from outsample.evaluation.verdict import LEVELS
 from outsample.io import sha256_of, write_json, write_table
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -51,6 +54,15 @@ def _settings(symbols: tuple[str, ...], simulated: bool, title: str, agents: tup
             "kind": "simulated", "bars": 420, "drift": 0.004, "volatility": 0.01, "persistence": 0.95, "seed": 0,
         }  # fmt: skip
     return settings
+
+
+def null_control_document(surrogates: int = 10, claimed: int = 1) -> dict:
+    """The control of surrogates of two kinds, of the first of which some had a claim; of planted edges half."""
+    rows = [(("volatility", "blocks")[n % 2], LEVELS[-1] if n < claimed else "none") for n in range(surrogates)]
+    rows += [(PLANTED, LEVELS[-1 if n % 2 else 0]) for n in range(surrogates // 2)]
+    table = pd.DataFrame(rows, columns=["kind", "level"]).assign(activity="trades")
+    shifted = pd.DataFrame({"p_trials_hedged": [0.01, 0.2], "p_trials_raw": [0.3, 0.4]})
+    return summarise_control(table, shifted, NullControl(surrogates=surrogates))
 
 
 def _documents(folder, symbols, dates, trades, simulated, title, agents) -> dict[str, Path | list[Path]]:
@@ -108,6 +120,7 @@ def _documents(folder, symbols, dates, trades, simulated, title, agents) -> dict
             "fill": "next_open", "onnx_sha256": "12" * 32,
         },
         "looks": {"look": 2, "vault": "ef" * 32, "model": "12" * 32},
+        "null_control": null_control_document(),
         "provenance": {
             "hashes": {"config": sha256_of(settings), "code": "34" * 32, "data": "cd" * 32, "lock": "56" * 32},
             "versions": {"numpy": "2.0.0", "jax": "0.9.0"},

@@ -14,7 +14,7 @@ from outsample.agents.registry import AGENTS
 from outsample.io.code import import_closure
 
 conda_channel = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "conda_channel.py")))
-ENVIRONMENTS = ["core", "decide", "package", "report", "search", "train"]
+ENVIRONMENTS = ["control", "core", "decide", "package", "report", "search", "train"]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from outsample.errors import DataError
 from outsample.evaluation import EvaluationResult, evaluate
 from outsample.evaluation.benchmarks import SERIES
 from outsample.evaluation.evaluate import trial_returns
+from outsample.evaluation.judge import judge
 from outsample.io.files import write_json, write_table
 from outsample.market.accounting import MarketRules
 from outsample.market.hindsight import best_in_hindsight
@@ -261,3 +262,22 @@ def test_bad_input() -> None:
     ]:
         with pytest.raises(error, match=message):
             evaluate(targets, panel, mask, RULES, 252.0, QUICK, portfolios, 1, False)
+
+
+@pytest.mark.parametrize("case", ["oracle", "held", "flat"])
+def test_the_level_alone_is_that_of_the_whole_evaluation(case, oracle):
+    targets = {symbol: _state(index, DEVELOPMENT + VAULT)[DEVELOPMENT:] for index, symbol in enumerate(SYMBOLS)}
+    targets = {"oracle": targets, "held": _constant(1.0), "flat": _constant(0.0)}[case]
+    whole = oracle if case == "oracle" else _run(targets, drift=0.004, skilled=True)
+    panel = Panel.from_frame(_frame(0, 0.004, DEVELOPMENT - WARM_UP, DEVELOPMENT + VAULT), [])
+    in_vault = np.tile(np.arange(WARM_UP + VAULT) >= WARM_UP, len(SYMBOLS))
+    found = judge(targets, panel, in_vault, RULES, 252.0, QUICK, _portfolios(0, 0.004, True), 1, starting_equity=1000.0)
+    tests = whole.verdict["tests"]
+    assert (found.level, found.kind) == (whole.verdict["level"], whole.verdict["activity"]["portfolio"]["kind"])
+    assert (found.tests.p_buy_and_hold, found.tests.p_flat) == (tests["p_buy_and_hold"], tests["p_flat"])
+    books = whole.returns[whole.returns["symbol"] == "portfolio"]
+    for series, returns in (("agent", found.net_return), ("buy_and_hold", found.buy_and_hold)):
+        assert books.loc[books["series"] == series, "net_return"].tolist() == returns.tolist()
+    shown = whole.metrics.set_index(["series", "symbol", "metric"])["value"]
+    assert found.total_return == shown["agent", "portfolio", "total_return"]
+    np.testing.assert_equal(found.sharpe, shown["agent", "portfolio", "sharpe"])

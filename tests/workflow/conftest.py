@@ -23,6 +23,7 @@ agents: {ppo: {alternatives: [], updates: 2, passes: 1, segment: 25}}
 search: {rounds: 2, trials_per_round: 2, seeds: 1}
 final: {seeds: 2}
 evaluation: {resamples: 100, random_agents: 20}
+null_control: {surrogates: 0, changes: {alternatives: [], updates: 4, segment: 25}}
 """
 
 

@@ -17,7 +17,7 @@ data:
   start: 2013-06-01
 """
 # Keeps the test short; a user gives the experiment's name only.
-SHORT = "search={rounds: 1, trials_per_round: 1, seeds: 1}"
+SHORT = ("search={rounds: 1, trials_per_round: 1, seeds: 1}", "null_control={surrogates: 0}")
 
 
 def test_own_csv_with_columns_in_any_order(checkout, repository):
@@ -29,7 +29,7 @@ def test_own_csv_with_columns_in_any_order(checkout, repository):
     assert len(EXPERIMENT.splitlines()) == 6
     (checkout.folder / "config/experiments/mine.yaml").write_text(EXPERIMENT)
 
-    checkout.build("--config", "experiment=mine", SHORT, "--", "results/report.html")
+    checkout.build("--config", "experiment=mine", *SHORT, "--", "results/report.html")
 
     report = (checkout.folder / "results/report.html").read_text()
     assert report == (checkout.folder / "results/mine/report.html").read_text()

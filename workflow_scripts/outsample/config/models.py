@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from outsample.config.agents import A2c, Agents, Direct, Dqn, Ppo
 from outsample.config.block import Block, key, refusal
+from outsample.config.control import NullControl, check_changes
 from outsample.config.data import Data
 from outsample.config.features import FeatureSet
 from outsample.config.validation import BarRules
@@ -276,6 +277,7 @@ class Settings(Block):
     selection: Selection = Field(Selection(), description="How one strategy is chosen.")
     final: Final = Field(Final(), description="The final policy.")
     evaluation: Evaluation = Field(Evaluation(), description="What is computed on the vault.")
+    null_control: NullControl = Field(NullControl(), description="How often the procedure finds skill in noise.")
     report: Report = Field(Report(), description="The report.")
     gates: Gates = Field(Gates(), description="What is asked of a model before it is deployed.")
     logging: Logging = Field(Logging(), description="Logs.")
@@ -302,6 +304,7 @@ class Settings(Block):
                     f"{cross.symbol} is neither in data.symbols nor in data.references; "
                     f"{f'did you mean {near[0]}, or ' if near else ''}add it to data.references",
                 )
+        check_changes(self.agents.direct, self.null_control.changes)
         for agent, dimensions in self.search.space.items():
             if agent not in Agents.model_fields:
                 raise refusal(("search", "space", agent), "is no agent", list(Agents.model_fields))

@@ -1,6 +1,7 @@
 """The edge of the library: files in and out, their schemas, the hash of the code that made them, and scripts."""
 
 from outsample.io.files import (
+    empty_table,
     read_json,
     read_symbols,
     read_table,
@@ -13,6 +14,7 @@ from outsample.io.files import (
 )
 
 __all__ = [
+    "empty_table",
     "read_json",
     "read_symbols",
     "read_table",

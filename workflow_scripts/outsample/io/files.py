@@ -69,6 +69,11 @@ def _arrow_schema(schema: TableSchema, columns: Sequence[str]) -> pa.Schema:
     )
 
 
+def empty_table(name: str) -> pd.DataFrame:
+    """A table of a schema without rows."""
+    return _arrow_schema(TABLES[name], list(TABLES[name].columns)).empty_table().to_pandas()
+
+
 def _check_columns(columns: Sequence[str], schema: TableSchema, name: str, where: str | Path) -> None:
     missing = [c for c in schema.columns if c not in columns]
     unknown = [] if schema.extensible else [c for c in columns if c not in schema.columns]

@@ -220,6 +220,20 @@ TABLES: dict[str, TableSchema] = {
         ("kind", "place"),
         frozenset({"level", "sharpe"}),
     ),
+    # The null control, one row a surrogate market: kind (volatility, blocks, gaussian, gaussian_drift, or planted where
+    # there is an edge), the level of the verdict, what the agent did on the surrogate's vault, the p-values of the
+    # verdict, total return (fraction) and Sharpe ratio (per year; null where undefined) there.
+    "null_control": TableSchema(
+        {"kind": "string", "number": "int32", "level": "string", "activity": "string"}
+        | dict.fromkeys(("p_buy_and_hold", "p_flat", "p_trials_hedged", "p_trials_raw"), "float64")
+        | dict.fromkeys(("p_vault_alpha", "p_vault_mean", "vault_return", "sharpe"), "float64"),
+        ("kind", "number"),
+        frozenset({"sharpe"}),
+    ),
+    # The tests of all trials after the number-th shift of their targets in time.
+    "shifted_targets": TableSchema(
+        {"number": "int32", "p_trials_hedged": "float64", "p_trials_raw": "float64"}, ("number",)
+    ),
     # The vault traded on paper: columns as in returns, and paid: fees and borrow costs in currency; shares: raw, at the
     # close; price: raw close. symbol "portfolio" is the sum of the sleeves (shares and price 0).
     "paper_ledger": TableSchema(
@@ -328,6 +342,17 @@ DOCUMENTS: dict[str, dict[str, str]] = {
         "activity": "object",
         "detectable_sharpe": "number",
         "look": "integer",
+    },
+    # null, planted: level of the verdict -> {count, total, rate, lower, upper} over the surrogates without and with an
+    # edge; by_kind: the first by kind; active: surrogates on whose vault the agent traded; shifted: over_buy_and_hold,
+    # over_flat -> the same of the shifted targets. Intervals of 95 % by Clopper and Pearson, null of nothing.
+    "null_control": {
+        "surrogates": "integer",
+        "null": "object",
+        "by_kind": "object",
+        "active": "object",
+        "planted": "object",
+        "shifted": "object",
     },
     # agent, buy_and_hold: metric -> value of the portfolio on the vault (null where undefined); lower, upper: metric ->
     # bound of the agent's interval; tests: name -> p value; verdict: level, and the look that it was.

@@ -23,6 +23,7 @@ DOCUMENT_INPUTS = {
     "policy": "policy",
     "looks": "looks",
     "verdict": "verdict",
+    "null_control": "null_control",
     "provenance": "provenance",
 }
 TABLE_INPUTS = {
@@ -56,6 +57,7 @@ class Tables:
     policy: dict[str, Any]
     looks: dict[str, Any]
     verdict: dict[str, Any]
+    null_control: dict[str, Any]
     provenance: dict[str, Any]
     folds: pd.DataFrame
     leakage: pd.DataFrame

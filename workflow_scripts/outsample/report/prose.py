@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from outsample.report.control import first_line
 from outsample.report.inputs import Tables, day
 from outsample.report.markup import (
     Content,
@@ -31,7 +32,7 @@ SIMULATED = (
 
 
 def headline(tables: Tables) -> Fragment:
-    """Title, what was judged, and the verdict in words."""
+    """Title, what was judged, the verdict in words, and how often the procedure finds skill in noise."""
     vault, verdict = tables.split["vault"], tables.verdict
     badge = ' <span class="badge">SIMULATED</span>' if tables.simulated else ""
     lead = (
@@ -45,7 +46,7 @@ def headline(tables: Tables) -> Fragment:
         f'<p class="title">{escape(verdict["title"])}</p>',
         paragraphs(verdict["sentences"][:1]),
         '<ul class="reasons">',
-        *(f"<li>{escape(sentence)}</li>" for sentence in verdict["sentences"][1:]),
+        *(f"<li>{escape(sentence)}</li>" for sentence in [*verdict["sentences"][1:], first_line(tables)]),
         "</ul>",
         "</section>",
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from outsample.report.approaches import WORDS, in_order
 from outsample.report.approaches import sentences as comparison_sentences
 from outsample.report.charts import SERIES
+from outsample.report.control import first_line
 from outsample.report.inputs import Tables, day
 from outsample.report.markup import interval, number
 from outsample.report.prose import SIMULATED, SURVIVORS
@@ -32,7 +33,7 @@ def markdown(tables: Tables) -> str:
         f"Experiment `{tables.config['experiment']}` · {', '.join(map(_plain, tables.symbols))} · vault "
         f"{day(vault['first'])} to {day(vault['last'])}, {vault['dates']} dates · look {tables.looks['look']}",
         f"**{_plain(verdict['title'])}**",
-        "\n".join(f"- {_plain(sentence)}" for sentence in verdict["sentences"]),
+        "\n".join(f"- {_plain(sentence)}" for sentence in [*verdict["sentences"], first_line(tables)]),
         f"> {SIMULATED if tables.simulated else SURVIVORS}",
         "## The vault",
         _vault_table(tables),

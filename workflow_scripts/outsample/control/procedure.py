@@ -1,0 +1,163 @@
+"""The whole procedure in memory: from validated bars to the level of the verdict, by the functions of the scripts.
+
+Nothing is read or written, no look is counted: the vault of a surrogate market is no vault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from outsample.agents.export import policy_document, to_onnx
+from outsample.agents.lanes import fit_final, train_lanes
+from outsample.agents.onnx import OnnxPolicy, decide
+from outsample.agents.studio import Lane
+from outsample.config.models import Settings
+from outsample.evaluation.judge import Judged, judge
+from outsample.features.build import build_features
+from outsample.features.user import UserFeature
+from outsample.folds.scalers import fit_scalers
+from outsample.folds.vault import split_vault
+from outsample.folds.walk_forward import make_folds
+from outsample.market.accounting import MarketRules
+from outsample.market.panel import Panel
+from outsample.search.rounds import suggest
+from outsample.selection.arms import broken_trials, check_failures, select, trial_scores
+from outsample.selection.matrix import account
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the procedure gave; the tables are those of the workflow."""
+
+    targets: pd.DataFrame  # of all agents and rounds, with their agent
+    portfolios: pd.DataFrame
+    scores: pd.DataFrame
+    selection: dict[str, Any]
+    policy: dict[str, Any]
+    judged: Judged
+
+
+@dataclass(frozen=True)
+class _Market:
+    """The tables that training and evaluation read."""
+
+    development: pd.DataFrame
+    vault: pd.DataFrame
+    folds: pd.DataFrame
+    scalers: pd.DataFrame
+    names: list[str]  # of the features
+    rules: MarketRules
+    periods: float
+
+    @classmethod
+    def of(
+        cls, validated_bars: pd.DataFrame, settings: Settings, periods: float, own: Sequence[UserFeature]
+    ) -> _Market:
+        table, spec = build_features(validated_bars, settings.features, settings.data.references, own)
+        development, vault, _ = split_vault(table, settings.vault, spec["warm_up"])
+        folds = make_folds(development, settings.folds, spec["warm_up"])
+        names = [feature["name"] for feature in spec["features"]]
+        scalers = fit_scalers(development, folds, names, settings.folds.scaling)
+        rules = MarketRules.from_settings(settings.market, periods)
+        return cls(development, vault, folds, scalers, names, rules, periods)
+
+
+def procedure(
+    validated_bars: pd.DataFrame, settings: Settings, periods_per_year: float, own: Sequence[UserFeature] = ()
+) -> Outcome:
+    """Features, vault, folds, search, selection, final training, decisions and verdict, at the first look.
+
+    Args:
+        validated_bars: table `validated_bars`.
+        settings: of the experiment; of `data` only the references are read.
+        periods_per_year: bars a year.
+        own: features of the user.
+    Raises: what the stages raise.
+    """
+    market = _Market.of(validated_bars, settings, periods_per_year, own)
+    panel = Panel.from_frame(market.development, market.names)
+    trials: list[dict[str, Any]] = []
+    targets: list[pd.DataFrame] = []
+    accounts: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+    for agent in settings.search.agents:
+        found = _search(agent, settings, market, panel)
+        trials += found[0]
+        targets += found[1]
+        accounts += found[2]
+    portfolios, scores = (pd.concat(parts, ignore_index=True) for parts in zip(*accounts, strict=True))
+    check_failures(scores, settings.search.max_failed)
+    selection = select(settings.selection.arm, scores, trials, settings.selection.multi_metric)
+    fitted = fit_final(
+        *(selection["agent"], selection["params"], settings.final.seeds, panel, market.folds, market.scalers),
+        *(market.rules, settings.gate),
+    )
+    model = to_onnx(fitted)
+    policy = policy_document(fitted, model)
+    judged = _open(market, settings, OnnxPolicy(model, policy), portfolios, len(broken_trials(scores)))
+    return Outcome(pd.concat(targets, ignore_index=True), portfolios, scores, selection, policy, judged)
+
+
+def _search(
+    agent: str, settings: Settings, market: _Market, panel: Panel
+) -> tuple[list[dict[str, Any]], list[pd.DataFrame], list[tuple[pd.DataFrame, pd.DataFrame]]]:
+    """The trials of all rounds of an agent, their targets, and the portfolios and scores of each round."""
+    search = settings.search
+    trials: list[dict[str, Any]] = []
+    targets: list[pd.DataFrame] = []
+    accounts: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+    tested = sorted(market.folds.loc[market.folds["part"] == "test", "fold"].unique().tolist())
+    for number in range(search.rounds):
+        suggested = suggest(
+            *(agent, getattr(settings.agents, agent).model_dump(), search.space.get(agent, {}), search.sampler),
+            *(number, search.trials_per_round, search.seed),
+            _earlier(agent, trials, [scores for _, scores in accounts], settings),
+        )
+        lanes = [Lane(t["trial"], fold, seed, t["params"]) for t in suggested for fold in tested
+                 for seed in range(search.seeds)]  # fmt: skip
+        trained = train_lanes(agent, lanes, panel, market.folds, market.scalers, market.rules, settings.gate)
+        accounted = account(
+            *(trained.targets, Panel.from_frame(market.development, []), market.rules, agent, market.periods),
+            settings.market.risk_free_rate,
+            settings.market.starting_equity if settings.market.whole_shares else 1.0,
+            trained.lanes,
+        )
+        trials += [trial | {"agent": agent} for trial in suggested]
+        targets.append(trained.targets.assign(agent=agent))
+        accounts.append((accounted.portfolios, accounted.scores))
+    return trials, targets, accounts
+
+
+def _earlier(
+    agent: str, trials: Sequence[dict[str, Any]], scores: Sequence[pd.DataFrame], settings: Settings
+) -> list[tuple[dict[str, Any], float | None]]:
+    """Settings and score of the trials of the rounds before, as suggest_trials hands them to the sampler."""
+    if not trials:
+        return []
+    table = pd.concat(scores, ignore_index=True)
+    check_failures(table, settings.search.max_failed)
+    known = trial_scores(settings.search.objective, table, settings.selection.multi_metric)
+    values = [float(known[(agent, trial["trial"])]) for trial in trials]
+    return [(t["params"], None if value != value else value) for t, value in zip(trials, values, strict=True)]
+
+
+def _open(market: _Market, settings: Settings, policy: OnnxPolicy, portfolios: pd.DataFrame, broken: int) -> Judged:
+    inside = market.vault["in_vault"].to_numpy()
+    opened = Panel.from_frame(market.vault[inside], market.names)
+    targets = decide(policy, opened).target
+    return judge(
+        {symbol: targets[opened.rows(index)] for index, symbol in enumerate(opened.symbols)},
+        Panel.from_frame(market.vault, []),
+        inside,
+        market.rules,
+        market.periods,
+        settings.evaluation,
+        portfolios,
+        1,
+        settings.market.risk_free_rate,
+        settings.market.starting_equity,
+        broken,
+    )
