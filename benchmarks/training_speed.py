@@ -53,9 +53,9 @@ Not the same: in Outsample the position is added behind the network instead of b
 network therefore serves all decisions at a bar, and `passes` sleeves walk through each bar of an update. With `passes`
 1 the network runs a row for each decision, as in the other libraries. With 2, which A2C ships with, and 4, which PPO
 ships with, an update has as many env steps and decisions a gradient step, of a half and a quarter as many bars, and the
-network runs a half and a quarter as many rows. Further, Outsample has decoupled weight decay and its DQN is double and dueling (theirs is
-plain); its market is compiled, theirs is the same market as a Gymnasium environment in Python. A run of Outsample is
-the workflow's own loop, in chunks that are checked for numbers that are not finite.
+network runs a half and a quarter as many rows. Further, Outsample has decoupled weight decay and its DQN is double and
+dueling (theirs is plain); its market is compiled, theirs is the same market as a Gymnasium environment in Python. A run
+of Outsample is the workflow's own loop, in chunks that are checked for numbers that are not finite.
 """
 
 
