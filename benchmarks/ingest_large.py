@@ -79,6 +79,7 @@ def arguments(stage: str, symbols: list[str]) -> dict[str, Any]:
         "validate_bars": {
             "bars": "bars.parquet",
             "validated": "validated.parquet",
+            "repairs": "repairs.parquet",
             "quality": "quality.json",
             "settings": settings,
         },

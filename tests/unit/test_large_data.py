@@ -147,11 +147,13 @@ def test_one_thread_or_two_write_the_same_bytes(tmp_path, monkeypatch):
         folder = tmp_path / str(threads)
         bars, validated, features = (folder / f"{name}.parquet" for name in ("bars", "validated", "features"))
         main_of("ingest_bars")(bars, folder / "manifest.json", data=settings, threads=threads)
-        main_of("validate_bars")(bars, validated, folder / "quality.json", settings=settings, threads=threads)
+        main_of("validate_bars")(
+            bars, validated, folder / "repairs.parquet", folder / "quality.json", settings=settings, threads=threads
+        )
         main_of("build_features")(validated, features, folder / "spec.json", settings=settings, threads=threads)
         hashes[threads] = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
     assert hashes[1] == hashes[2]
-    assert len(hashes[1]) == 6
+    assert len(hashes[1]) == 7
     assert list(json.loads(Path("2/quality.json").read_text())["symbols"]) == SYMBOLS
 
 

@@ -107,7 +107,7 @@ BARS = {
     "missing file": (None, "null", ["OWN.csv"]),
     "empty file": ("", "null", ["OWN.csv", "empty"]),
     "header only": (HEADER, "null", ["OWN.csv", "a header and no rows"]),
-    "missing column": (bars().replace("open", "opening", 1), "null", ["OWN.csv", "open"]),
+    "missing column": (bars().replace("open", "unknown", 1), "null", ["OWN.csv", "open"]),
     "duplicate date": (bars(edit=lambda x: [*x[:9], x[8], *x[9:]]), "null", ["OWN.csv", "2015-01-13"]),
     "unsorted dates": (bars(edit=swapped), "null", ["OWN.csv", "ascending"]),
     "unparseable date": (bars(edit=replaced(4, 0, "13/01/2015")), "null", ["OWN.csv", "line 6", "13/01/2015"]),

@@ -58,6 +58,7 @@ def file_graph(built):
     return graph
 
 
+@pytest.mark.slow
 def test_only_the_evaluation_reads_the_vault(file_graph):
     vault = "results/tiny/vault.parquet"
     readers = {rule for rule, (inputs, _) in file_graph.items() if vault in inputs}
@@ -66,6 +67,7 @@ def test_only_the_evaluation_reads_the_vault(file_graph):
     assert readers == {"evaluate"}
 
 
+@pytest.mark.slow
 def test_nothing_is_trained_without_the_audit(file_graph):
     for rule in ("suggest_trials", "run_trials"):
         assert "results/tiny/audit_leakage.parquet" in file_graph[rule][0]
@@ -83,6 +85,7 @@ def ancestors(graph, rule):
     return seen
 
 
+@pytest.mark.slow
 def test_no_rule_before_the_evaluation_reads_what_the_evaluation_wrote(file_graph):
     written = file_graph["evaluate"][1]
     before = ancestors(file_graph, "evaluate")
