@@ -46,7 +46,7 @@ def robustness(
 
     | kind | scenarios |
     |---|---|
-    | costs | commission and slippage times 0, 1, 2 and 3; the cost at which nothing is earned (`level`: basis points) |
+    | costs | commission and slippage times 0, 1, 2 and 3; the cost at which nothing is earned |
     | fill | each target filled one bar later |
     | start | the first bar later by 1, 5 and 20; the policy decides anew, and both sides start flat |
     | volatility | bars after calm, middling and stormy ones: thirds by buy and hold's volatility over 20 bars before |
@@ -57,14 +57,19 @@ def robustness(
         bars: of each symbol, those of the vault.
         rules: costs and limits; borrow costs stay as they are.
         periods_per_year, risk_free_rate, starting_equity: as in `outsample.evaluation.evaluate`.
-    Returns: table "robustness"; returns are fractions over the bars concerned, Sharpe ratios per year.
+    Returns: table "robustness"; `cost` is that of a fill in basis points, returns are fractions over the bars
+        concerned, Sharpe ratios per year.
     """
     equity = starting_equity / len(bars)
     as_asked = decisions[0]
     rows: list[dict[str, Any]] = []
 
     def add(
-        kind: str, scenario: str, books: _Books, level: float = np.nan, where: NDArray[np.bool_] | None = None
+        kind: str,
+        scenario: str,
+        books: _Books,
+        cost_rate: float = rules.cost_rate,
+        where: NDArray[np.bool_] | None = None,
     ) -> None:
         agent, held = (b.net_return if where is None else b.net_return[where] for b in books)
         rows.append(
@@ -72,7 +77,7 @@ def robustness(
                 "kind": kind,
                 "place": len(rows),
                 "scenario": scenario,
-                "level": level,
+                "cost": cost_rate * 10_000,
                 "bars": len(agent),
                 "total_return": float(np.prod(1.0 + agent) - 1.0),
                 "buy_and_hold_return": float(np.prod(1.0 + held) - 1.0),
@@ -83,11 +88,11 @@ def robustness(
 
     for times in COSTS:
         cost = replace(rules, cost_rate=rules.cost_rate * times)
-        add("costs", f"{times:g} times the costs", _books(as_asked, bars, cost, equity), cost.cost_rate * 10_000)
+        add("costs", f"{times:g} times the costs", _books(as_asked, bars, cost, equity), cost.cost_rate)
     even = break_even_cost(as_asked, bars, rules, equity)
     if np.isfinite(even):
         books = _books(as_asked, bars, replace(rules, cost_rate=even), equity)
-        add("costs", "nothing is earned", books, even * 10_000)
+        add("costs", "nothing is earned", books, even)
     late = {symbol: np.concatenate([[0.0], asked[:-1]]) for symbol, asked in as_asked.items()}
     add("fill", "one bar later", _books(late, bars, rules, equity))
     for shift in sorted(set(decisions) - {0}):

@@ -213,12 +213,12 @@ TABLES: dict[str, TableSchema] = {
         {"draw": "int32", "total_return": "float64", "sharpe": "float64"}, ("draw",), frozenset({"sharpe"})
     ),
     # The agent's portfolio on the vault in other circumstances (outsample.evaluation.robustness), in the order of
-    # place; level: cost of a fill in basis points, of kind costs.
+    # place; cost: of a fill, basis points.
     "robustness": TableSchema(
-        {"kind": "string", "place": "int32", "scenario": "string", "level": "float64", "bars": "int64"}
+        {"kind": "string", "place": "int32", "scenario": "string", "cost": "float64", "bars": "int64"}
         | dict.fromkeys(("total_return", "buy_and_hold_return", "sharpe", "max_drawdown"), "float64"),
         ("kind", "place"),
-        frozenset({"level", "sharpe"}),
+        frozenset({"sharpe"}),
     ),
     # The null control, one row a surrogate market: kind (volatility, blocks, gaussian, gaussian_drift, or planted where
     # there is an edge), the level of the verdict, what the agent did on the surrogate's vault, the p-values of the

@@ -22,7 +22,7 @@ def robustness(tables: Tables) -> Fragment:
     rows: list[list[Content]] = [
         [
             f"{KINDS[row['kind']]}: {row['scenario']}",
-            number(row["level"], 1, " bps"),
+            number(row["cost"], 1, " bps"),
             number(row["bars"], 0),
             percent(row["total_return"]),
             percent(row["buy_and_hold_return"]),
@@ -43,7 +43,7 @@ def robustness(tables: Tables) -> Fragment:
 def sentence(found: pd.DataFrame) -> str:
     """Which costs eat the result up."""
     costs = found[found["kind"] == "costs"]
-    levels = dict(zip(costs["scenario"], costs["level"].astype(float), strict=True))
+    levels = dict(zip(costs["scenario"], costs["cost"].astype(float), strict=True))
     earned = dict(zip(costs["scenario"], costs["total_return"].astype(float), strict=True))
     if earned["0 times the costs"] <= 0:
         return "Even without costs nothing is earned."
