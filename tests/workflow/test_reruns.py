@@ -90,12 +90,12 @@ def test_title_reruns_the_report_only(built):
 def test_cost_reruns_trials_but_no_data(built):
     pending = built.pending("--config", "experiment=tiny", "market={commission: 4}", "--", *TARGETS)
     assert {"run_trials", "account_trials", "train_final", "evaluate"} <= pending
-    assert not pending & (DATA - {"merge_config"})
+    assert not pending & (DATA - {"merge_config", "audit_leakage"})  # fills are audited by the market's rules
 
 
 def test_weights_of_an_arm_train_no_trial_again(built):
     pending = built.pending("--config", "experiment=tiny", "selection={multi_metric: {win_rate: 0.3}}", "--", *TARGETS)
-    assert pending == {"merge_config", "select_strategy", "build_report", "build_timings"}
+    assert pending == {"merge_config", "select_strategy", "compare_approaches", "build_report", "build_timings"}
 
 
 def test_a_further_round_keeps_the_rounds_before(built):
