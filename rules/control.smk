@@ -1,25 +1,5 @@
 """How often the whole procedure finds skill in noise; nothing that is trained or chosen depends on it."""
 
-CONTROLLED = (
-    *("market", "features", "vault", "folds", "gate", "selection", "evaluation"),
-    *("null_control", "agents.direct", "data.symbols", "data.references"),
-)
-
-
-def control_settings(wildcards):
-    """What the control reads: the search, the agents and the final seeds only where each surrogate gets them all."""
-    own = settings_of(wildcards).null_control.search
-    return config_of(*CONTROLLED, *(("agents", "search", "final") if own else ()))(
-        wildcards
-    )
-
-
-def surrogates_of(files):
-    """Input function: these files, or none where the experiment has no surrogates."""
-    return lambda wildcards: (
-        files(wildcards) if settings_of(wildcards).null_control.surrogates else []
-    )
-
 
 rule run_surrogates:
     input:
