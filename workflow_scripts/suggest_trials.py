@@ -6,7 +6,7 @@ from outsample.config.models import Dimension
 from outsample.io import read_json, read_table, write_json
 from outsample.io.script import run_script
 from outsample.search.rounds import suggest
-from outsample.selection.arms import check_failures, trial_scores, weights_in
+from outsample.selection.arms import told_scores, weights_in
 
 
 def earlier_trials(agent, suggestions, scores, objective="sharpe_only", settings=None, max_failed=1.0):
@@ -14,11 +14,8 @@ def earlier_trials(agent, suggestions, scores, objective="sharpe_only", settings
     if not suggestions:
         return []
     table = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
-    check_failures(table, max_failed)
-    known = trial_scores(objective, table, weights_in(settings or {}))
     trials = [trial for path in suggestions for trial in read_json(path, "suggestions")["trials"]]
-    values = [float(known[(agent, trial["trial"])]) for trial in trials]
-    return [(t["params"], None if value != value else value) for t, value in zip(trials, values, strict=True)]
+    return told_scores(objective, agent, trials, table, weights_in(settings or {}), max_failed)
 
 
 def main(earlier_suggestions, earlier_scores, suggestions, *, agent, round, settings):

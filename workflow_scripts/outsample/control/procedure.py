@@ -25,7 +25,7 @@ from outsample.folds.walk_forward import make_folds
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 from outsample.search.rounds import suggest
-from outsample.selection.arms import broken_trials, check_failures, select, trial_scores
+from outsample.selection.arms import broken_trials, check_failures, select, told_scores
 from outsample.selection.matrix import account
 
 
@@ -111,10 +111,14 @@ def _search(
     accounts: list[tuple[pd.DataFrame, pd.DataFrame]] = []
     tested = sorted(market.folds.loc[market.folds["part"] == "test", "fold"].unique().tolist())
     for number in range(search.rounds):
+        earlier = told_scores(
+            *(search.objective, agent, trials, pd.concat([scores for _, scores in accounts], ignore_index=True)),
+            *(settings.selection.multi_metric, search.max_failed),
+        ) if accounts else []  # fmt: skip
         suggested = suggest(
             *(agent, getattr(settings.agents, agent).model_dump(), search.space.get(agent, {}), search.sampler),
             *(number, search.trials_per_round, search.seed),
-            _earlier(agent, trials, [scores for _, scores in accounts], settings),
+            earlier,
         )
         lanes = [Lane(t["trial"], fold, seed, t["params"]) for t in suggested for fold in tested
                  for seed in range(search.seeds)]  # fmt: skip
@@ -129,19 +133,6 @@ def _search(
         targets.append(trained.targets.assign(agent=agent))
         accounts.append((accounted.portfolios, accounted.scores))
     return trials, targets, accounts
-
-
-def _earlier(
-    agent: str, trials: Sequence[dict[str, Any]], scores: Sequence[pd.DataFrame], settings: Settings
-) -> list[tuple[dict[str, Any], float | None]]:
-    """Settings and score of the trials of the rounds before, as suggest_trials hands them to the sampler."""
-    if not trials:
-        return []
-    table = pd.concat(scores, ignore_index=True)
-    check_failures(table, settings.search.max_failed)
-    known = trial_scores(settings.search.objective, table, settings.selection.multi_metric)
-    values = [float(known[(agent, trial["trial"])]) for trial in trials]
-    return [(t["params"], None if value != value else value) for t, value in zip(trials, values, strict=True)]
 
 
 def _open(market: _Market, settings: Settings, policy: OnnxPolicy, portfolios: pd.DataFrame, broken: int) -> Judged:

@@ -43,8 +43,7 @@ def select(arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], 
     Raises:
         ValueError: unknown arm.
         TrainingError: a trial without scores, none at all, or none that has not broken down.
-    Reference: weights and filter are those of the original study; the filter was measured to harm (findings of the
-        study behind the verdict: true Sharpe ratio 1.20 against 1.54 without it).
+    Reference: weights and filter are those of the original study; the filter rewards trials that are good in few folds.
     """
     if not trials:
         raise TrainingError("There is no trial to select from: ask for at least one trial in search.trials_per_round.")
@@ -102,6 +101,29 @@ def rank(means: pd.Series[float], candidates: Sequence[Key], broken: set[Key]) -
     return sorted(
         candidates, key=lambda key: (key in broken, -means[key] if math.isfinite(means[key]) else math.inf, key)
     )
+
+
+def told_scores(
+    objective: str,
+    agent: str,
+    trials: Sequence[Mapping[str, Any]],
+    scores: pd.DataFrame,
+    weights: MultiMetric,
+    max_failed: float,
+) -> list[tuple[Mapping[str, Any], float | None]]:
+    """What a sampler is told of the trials so far: the settings of each and its score, None where it is undefined.
+
+    Args:
+        objective: arm whose score is maximised.
+        agent: whose trials these are.
+        trials: in the order of their suggestion, with keys trial and params.
+        scores: table "scores" of the rounds before.
+        weights: of the multi-metric arms.
+        max_failed: as in `check_failures`, whose error it raises.
+    """
+    check_failures(scores, max_failed)
+    known = trial_scores(objective, scores, weights)
+    return [(trial["params"], _number(float(known[(agent, int(trial["trial"]))]))) for trial in trials]
 
 
 def default_trial(trials: Sequence[Mapping[str, Any]]) -> Key:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
 from outsample.config.models import MultiMetric
+from outsample.io.schemas import TABLES
 from outsample.selection.arms import ARMS, Key, broken_trials, default_trial, rank, trial_scores
 from outsample.selection.bootstrap import bootstrap_multiplicities
 
@@ -63,10 +64,11 @@ def compare_arms(
         or where the configured settings broke down.
     Reference: Varma and Simon (2006) for nesting the choice; Holm (1979).
     """
+    columns = list(TABLES["approach_comparison"].columns)
     folds = sorted(int(fold) for fold in portfolios["fold"].unique())
     broken = broken_trials(scores)
     if len(folds) < 2 or default_trial(trials) in broken:
-        return pd.DataFrame(columns=list(_COLUMNS)).astype(_COLUMNS)
+        return pd.DataFrame(columns=columns)
     arms = _arms(trials, broken)
     choices = {arm.name: _choices(arm, scores, folds, weights) for arm in arms}
     series = _Series(portfolios, folds[1:])
@@ -105,16 +107,7 @@ def compare_arms(
     others = table["arm"] != REFERENCE
     table["p_holm"] = 1.0
     table.loc[others, "p_holm"] = holm(table.loc[others, "p_value"].to_numpy())
-    return table[list(_COLUMNS)]
-
-
-_COLUMNS = (
-    {"arm": "str", "seen": "bool", "folds": "int64", "bars": "int64"}
-    | dict.fromkeys(("mean_return", "sharpe", "sharpe_lower", "sharpe_upper"), "float64")
-    | dict.fromkeys(("fold_mean", "fold_median", "fold_worst", "fold_iqm"), "float64")
-    | dict.fromkeys(("difference", "difference_lower", "difference_upper", "p_value", "p_holm"), "float64")
-    | {"choices": "str"}
-)
+    return table[columns]
 
 
 def holm(p_values: Array) -> Array:
