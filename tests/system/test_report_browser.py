@@ -125,5 +125,5 @@ def test_the_contents_lead_to_their_sections(browser, report):
         links = opened.page.locator("nav a").evaluate_all(
             "found => found.map(x => decodeURIComponent(x.hash.slice(1)))"
         )
-        assert len(links) == 13
+        assert len(links) == 14  # the verdict, and a section each
         assert opened.page.evaluate("ids => ids.filter(id => !document.getElementById(id))", links) == []
