@@ -13,6 +13,8 @@ PYTEST := $(BIN)/python -m pytest
 
 setup: $(INSTALLED)
 
+# Without dependencies, for the lock names them all: pip, left to follow an extra (`coverage[toml]`), asks for its
+# newest release and then refuses it as not pinned.
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Outsample needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv .venv
@@ -20,7 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  VIRTUAL_ENV=$(CURDIR)/.venv uv pip sync --quiet --require-hashes requirements.lock; \
 	  VIRTUAL_ENV=$(CURDIR)/.venv uv pip install --quiet --no-deps --no-build-isolation --editable .; \
 	else \
-	  $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock; \
 	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .; \
 	fi
 	touch $@
