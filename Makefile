@@ -8,6 +8,8 @@ CORES ?= all
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
+# A file of tests stays in one process, for its fixtures; more than four processes would ask for much memory.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: setup slurm report test test-quick test-system lint format lock benchmarks clean
 
@@ -37,10 +39,10 @@ report: setup
 
 test: setup
 	rm -f .coverage .coverage.*
-	$(PYTEST) -m "not system" --cov --cov-report=term --cov-fail-under=85
+	$(PYTEST) -m "not system" $(PARALLEL) --cov --cov-report=term --cov-fail-under=85
 
 test-quick: setup
-	$(PYTEST) -m "not system and not slow" -x -q
+	$(PYTEST) -m "not system and not slow" $(PARALLEL) -x -q
 
 # The plugin in a folder of its own, so that the tests do not change the environment that everything else uses.
 .venv/slurm-plugin: requirements-slurm.lock | setup
