@@ -74,6 +74,20 @@ def test_an_object_of_s3_and_several_by_a_pattern(s3, tmp_path):
         fetch(missing, tmp_path, environment)
 
 
+def test_parquet_behind_an_address(tmp_path):
+    memory = fsspec.filesystem("memory")
+    days = pd.to_datetime(["2024-01-02", "2024-01-03"])
+    bars = pd.DataFrame({"Date": days, **dict.fromkeys(("Open", "High", "Low", "Close"), [12.0, 11.0]), "Volume": 500})
+    memory.pipe_file("/parquet/UP.parquet", bars.to_parquet(index=False))
+    memory.pipe_file("/parquet/CUT.parquet", bars.to_parquet(index=False)[:-20])
+    data = Data(source=UrlSource(url="memory://parquet/{symbol}.parquet", response="parquet"), symbols=["UP"])
+    assert "1 page, 2 bars from 2024-01-02 to 2024-01-03" in fetch(data, tmp_path, {})[0]
+    assert (tmp_path / "data/fetched/url/UP/page-0001.parquet").read_bytes() == bars.to_parquet(index=False)
+    assert read_bars(data, tmp_path)[0]["close"].tolist() == [12, 11]
+    with pytest.raises(DataError, match=r"CUT, CUT\.parquet: not readable as Parquet"):
+        fetch(data, tmp_path, {}, symbols=["CUT"])
+
+
 def test_s3_without_a_key_is_one_sentence(tmp_path, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)

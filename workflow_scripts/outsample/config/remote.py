@@ -64,8 +64,10 @@ class Answers(Fetched):
 
     how: ClassVar[frozenset[str]] = Fetched.how | {"response", "records", "columns", "epoch"}
 
-    response: Literal["csv", "json"] = key(
-        "csv", "What an answer is: csv is read as a source of kind csv is, json by the three keys below.", "-"
+    response: Literal["csv", "json", "parquet"] = key(
+        "csv",
+        "What an answer is: csv and parquet are read as sources of these kinds are, json by the three keys below.",
+        "-",
     )
     records: str = key(
         "",

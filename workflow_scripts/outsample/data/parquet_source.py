@@ -20,16 +20,16 @@ from outsample.data.table import read_cells
 from outsample.errors import DataError
 
 
-def parse_parquet(path: Path, name: str, form: FileFormat, closes_only: bool, symbol: str | None) -> Parsed:
+def parse_parquet(source: Path | bytes, name: str, form: FileFormat, closes_only: bool, symbol: str | None) -> Parsed:
     """The rows of a Parquet file, in its order; of a file of many symbols, those of one, row group by row group.
 
     Args:
-        path: the file. name: what errors call it. form, closes_only: as configured.
+        source: the file, or its bytes. name: what errors call it. form, closes_only: as configured.
         symbol: whose rows are read where the file has several; None reads all.
     Raises: DataError where the file is no Parquet, or its columns, dates or numbers cannot be read.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else source) as file:
             return _parse(file, name, form, closes_only, symbol)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"{name}: not readable as Parquet ({str(error).splitlines()[0]}); write it again.") from error

@@ -18,6 +18,7 @@ from outsample.config.remote import Answers, Fetched
 from outsample.data.csv_source import parse_text
 from outsample.data.dates import day_text
 from outsample.data.json_source import parse_json
+from outsample.data.parquet_source import parse_parquet
 from outsample.data.table import rows_of
 from outsample.errors import DataError
 from outsample.io.files import read_json, sha256_file
@@ -48,6 +49,9 @@ def read_page(raw: bytes, name: str, settings: Fetched) -> Page:
     if isinstance(settings, Answers) and settings.response == "json":
         bars, names = parse_json(raw, name, settings)
         return Page(name, bars, names)
+    if isinstance(settings, Answers) and settings.response == "parquet":
+        parsed = parse_parquet(raw, name, settings.format, closes_only=False, symbol=None)
+        return Page(name, rows_of(parsed, None, settings.format)[0], tuple(parsed.layout.columns.values()))
     header, _, rest = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").partition(b"\n")
     names = tuple(header.decode("utf-8-sig", errors="replace").split(","))
     bars = rows_of(parse_text(raw, name, settings.format), None, settings.format)[0] if rest.strip() else pd.DataFrame()

@@ -127,7 +127,7 @@ def _origin(
     query = source.query()
     texts = repr(query)
     asked = {n: v for n, v in span.items() if "{" + n + "}" in texts or source.kind == "yfinance"}
-    ending = "json" if isinstance(source, Answers) and source.response == "json" else "csv"
+    ending = source.response if isinstance(source, Answers) else "csv"
     return make_origin(symbol, query | asked, answers, ending, retrieved, note)
 
 
