@@ -3,10 +3,9 @@
 import os
 import sys
 from pathlib import Path
-from typing import get_args
 
-from outsample.config.models import Arm
 from outsample.config.layers import block, document, experiments, load
+from outsample.config.selection import RECIPES, arms_of
 from outsample.data.paths import input_files
 from outsample.errors import OutsampleError
 from outsample.io.code import code_hash
@@ -17,7 +16,6 @@ from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 ROOT = Path(workflow.basedir)
-ARMS = get_args(Arm)
 
 
 def load_experiments():
@@ -117,7 +115,23 @@ def user_code(wildcards):
 
 def weights_of(arm):
     """The keys of the weights of an arm."""
-    return ["selection.multi_metric"] if arm.startswith("multi_metric") else []
+    weighed = RECIPES[arm].score.startswith("multi_metric")
+    return ["selection.multi_metric"] if weighed else []
+
+
+def size_of(wildcards):
+    """How many trials an arm takes the mean of; another size must not rerun an arm that takes the best alone."""
+    ensemble = settings_of(wildcards).selection.ensemble
+    return ensemble.size if RECIPES[wildcards.arm].ensemble else 1
+
+
+def selections(wildcards):
+    """The selection of every arm that the experiment can have."""
+    return expand(
+        "results/{experiment}/selection/{arm}.json",
+        experiment=wildcards.experiment,
+        arm=arms_of(settings_of(wildcards).data.transfer),
+    )
 
 
 def rounds_of(pattern):

@@ -52,7 +52,7 @@ rule build_report:
         scores=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
         ),
-        selections=expand("results/{{experiment}}/selection/{arm}.json", arm=ARMS),
+        selections=selections,
         comparison="results/{experiment}/approach_comparison.parquet",
         policy="results/{experiment}/policy/policy.json",
         policy_manifest="results/{experiment}/policy/orbax.manifest.json",

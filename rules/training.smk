@@ -133,6 +133,7 @@ rule select_strategy:
         weights=lambda wildcards: block(
             LOADED[wildcards.experiment], *weights_of(wildcards.arm)
         ),
+        size=size_of,
         max_failed=lambda wildcards: settings_of(wildcards).search.max_failed,
         code=code_of("select_strategy"),
     message:
@@ -152,6 +153,10 @@ rule compare_approaches:
         portfolios=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/portfolios.parquet"
         ),
+        matrices=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/matrix.parquet"
+        ),
+        development="results/{experiment}/development.parquet",
         quality="results/{experiment}/quality.json",
     output:
         table="results/{experiment}/approach_comparison.parquet",
@@ -167,7 +172,9 @@ rule compare_approaches:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=config_of("selection.multi_metric", "evaluation"),
+        settings=config_of(
+            "market", "selection.multi_metric", "selection.ensemble", "evaluation"
+        ),
         code=code_of("compare_approaches"),
     message:
         "Comparing the ways to choose a trial of {wildcards.experiment}"

@@ -132,6 +132,9 @@ def _documents(folder, symbols, dates, trades, simulated, title, agents) -> dict
         "trial": 1,
         "params": suggestions[0]["trials"][1]["params"],
         "score": 0.83,
+        "members": [
+            {"agent": agents[0], "trial": 1, "origin": "random", "params": suggestions[0]["trials"][1]["params"]}
+        ],
         "ranking": [
             {"agent": agent, "trial": t, "score": s}
             for t, s in ((1, 0.83), (0, 0.41), (3, -0.12), (2, None))

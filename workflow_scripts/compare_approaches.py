@@ -2,13 +2,19 @@
 
 import pandas as pd
 
-from outsample.config.models import Evaluation, MultiMetric
+from outsample.config.models import Evaluation, Market
+from outsample.config.selection import Selection
 from outsample.io import read_json, read_table, write_csv, write_table
 from outsample.io.script import run_script
+from outsample.market.accounting import MarketRules
+from outsample.market.panel import Panel
 from outsample.selection.comparison import compare_arms
+from outsample.selection.mixture import Mixtures
 
 
-def main(suggestions, scores, portfolios, quality, table, csv, *, settings):
+def main(suggestions, scores, portfolios, matrices, development, quality, table, csv, *, settings):
+    periods, market = read_json(quality, "quality")["calendar"]["periods_per_year"], Market(**settings["market"])
+    selection = Selection(**settings["selection"])
     documents = [read_json(path, "suggestions") for path in suggestions]
     evaluation = Evaluation(**settings["evaluation"])
     compared = compare_arms(
@@ -19,11 +25,20 @@ def main(suggestions, scores, portfolios, quality, table, csv, *, settings):
         ],
         pd.concat([read_table(path, "scores") for path in scores], ignore_index=True),
         pd.concat([read_table(path, "portfolios") for path in portfolios], ignore_index=True),
-        MultiMetric(**settings["selection"]["multi_metric"]),
-        read_json(quality, "quality")["calendar"]["periods_per_year"],
+        selection.multi_metric,
+        periods,
         evaluation.resamples,
         evaluation.confidence,
         evaluation.seed,
+        Mixtures(
+            pd.concat([read_table(path, "matrix") for path in matrices], ignore_index=True),
+            Panel.from_frame(read_table(development, "development"), []),
+            MarketRules.from_settings(market, periods),
+            periods,
+            # As in account_trials: only what whole shares lose to rounding depends on the amount of money.
+            market.starting_equity if market.whole_shares else 1.0,
+        ),
+        selection.ensemble.size,
     )
     write_table(compared, table, "approach_comparison")
     write_csv(compared, csv)

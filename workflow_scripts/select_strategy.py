@@ -7,12 +7,12 @@ from outsample.io.script import run_script
 from outsample.selection.arms import check_failures, select, weights_in
 
 
-def main(suggestions, scores, selection, *, arm, weights, max_failed):
+def main(suggestions, scores, selection, *, arm, weights, size, max_failed):
     documents = [read_json(path, "suggestions") for path in suggestions]
     trials = [trial | {"agent": document["agent"]} for document in documents for trial in document["trials"]]
     table = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
     check_failures(table, max_failed)
-    write_json(select(arm, table, trials, weights_in(weights)), selection, "selection")
+    write_json(select(arm, table, trials, weights_in(weights), size), selection, "selection")
 
 
 if "snakemake" in globals():

@@ -9,8 +9,9 @@ runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 from pathlib import Path
 
 from outsample.agents.checkpoint import save
+from outsample.agents.ensemble import fit_selection
 from outsample.agents.export import policy_document, to_onnx
-from outsample.agents.lanes import Watch, fit_final
+from outsample.agents.lanes import Watch
 from outsample.agents.loop import LogUpdates
 from outsample.agents.mapping import width_of_machine
 from outsample.agents.progress import key_of, open_progress
@@ -44,9 +45,8 @@ def main(
     progress = open_progress(f"work/train_final/{experiment}", key)
     chosen, calendar = read_json(selection, "selection"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
-    fitted = fit_final(
-        chosen["agent"],
-        chosen["params"],
+    fitted = fit_selection(
+        chosen["members"],
         settings["final"]["seeds"],
         Panel.from_frame(read_table(development, "development"), names),
         read_table(folds, "folds"),

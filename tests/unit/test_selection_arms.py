@@ -7,7 +7,7 @@ import pytest
 
 from outsample.config.models import MultiMetric
 from outsample.errors import TrainingError
-from outsample.selection.arms import check_failures, select
+from outsample.selection.arms import ARMS, check_failures, select
 
 METRICS = ("sharpe", "total_return", "win_rate", "max_drawdown")
 
@@ -48,6 +48,7 @@ def test_sharpe_only_is_the_mean_over_folds_of_the_mean_over_seeds() -> None:
         "trial": 0,
         "params": {"discount": 0.0},
         "score": 0.5,
+        "members": [{"agent": "ppo", "trial": 0, "origin": "defaults", "params": {"discount": 0.0}}],
         "ranking": [{"agent": "ppo", "trial": 0, "score": 0.5}, {"agent": "ppo", "trial": 1, "score": 0.45}],
     }
 
@@ -119,3 +120,42 @@ def test_too_many_broken_trials_stop_the_search_in_one_sentence() -> None:
     words = r"^1 of 2 trials broke down, first trial 1 of ppo; search.max_failed allows 40%: lower"
     with pytest.raises(TrainingError, match=words):
         check_failures(broken, 0.4)
+
+
+def test_an_ensemble_takes_the_best_trials_that_have_not_broken_down() -> None:
+    lanes = {(n, 0, 0): (float(n), 0.0, 0.0, 0.0) for n in range(4)}
+    lanes[4, 0, 0] = (math.nan,) * 4
+    chosen = select("ensemble", _scores(lanes), _trials(*range(5)), MultiMetric(), 3)
+    assert [member["trial"] for member in chosen["members"]] == [3, 2, 1]
+    assert (chosen["trial"], chosen["score"], chosen["params"]) == (3, 3.0, chosen["members"][0]["params"])
+    assert [r["trial"] for r in chosen["ranking"]] == [3, 2, 1, 0, 4]
+    fewer = select("ensemble", _scores(lanes), _trials(*range(5)), MultiMetric(), 9)
+    assert [member["trial"] for member in fewer["members"]] == [3, 2, 1, 0]
+
+
+def test_the_ingredients_of_the_enhanced_arm_are_switched_one_by_one() -> None:
+    # trials 0-2 of the search, 3-5 with pre-trained weights; the first of each has the best Sharpe ratio
+    lanes = {(n, 0, 0): (3.0 - n % 3, float(10 * (n % 3)), 0.0, 0.0) for n in range(6)}
+    trials = [trial | ({"origin": "transfer"} if trial["trial"] > 2 else {}) for trial in _trials(*range(6))]
+    expected = {
+        "defaults": [0],
+        "sharpe_only": [0],
+        "multi_metric": [2],
+        "multi_metric_filtered": [2],
+        "transfer": [3],
+        "ensemble": [0, 1],
+        "enhanced": [5, 4],
+        "enhanced_without_multi_metric": [3, 4],
+        "enhanced_without_transfer": [2, 1],
+        "enhanced_without_ensemble": [5],
+    }
+    found = {arm: select(arm, _scores(lanes), trials, MultiMetric(), 2)["members"] for arm in ARMS}
+    assert {arm: [member["trial"] for member in members] for arm, members in found.items()} == expected
+    assert {member["origin"] for member in found["enhanced"]} == {"transfer"}
+
+
+def test_an_arm_with_transfer_needs_trials_with_pre_trained_weights() -> None:
+    with pytest.raises(
+        TrainingError, match=r"^No trial has pre-trained weights, so transfer has none"
+    ):
+        select("transfer", SCORES, _trials(0, 1), MultiMetric())

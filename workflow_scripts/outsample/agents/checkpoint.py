@@ -13,12 +13,12 @@ import jax
 import numpy as np
 import orbax.checkpoint
 
-from outsample.agents.policy import FinalPolicy
+from outsample.agents.policy import Policy
 from outsample.errors import SchemaError
 from outsample.io.files import sha256_of
 
 
-def save(policy: FinalPolicy, folder: str | Path) -> dict[str, Any]:
+def save(policy: Policy, folder: str | Path) -> dict[str, Any]:
     """Write the policy's arrays to a folder that must not exist yet, and return the document `policy_manifest`."""
     arrays = policy.arrays()
     with orbax.checkpoint.PyTreeCheckpointer() as checkpointer:
@@ -27,7 +27,7 @@ def save(policy: FinalPolicy, folder: str | Path) -> dict[str, Any]:
 
 
 def restore(folder: str | Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The arrays of a folder: the tree of `FinalPolicy.arrays`.
+    """The arrays of a folder: the tree of `Policy.arrays`.
 
     Raises: SchemaError where they are not those of the manifest.
     """

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import onnx
 
-from outsample.agents.choice import network_name
 from outsample.agents.network import Head, account_outputs, centred, next_outputs, row_outputs
-from outsample.agents.policy import FinalPolicy
+from outsample.agents.policy import EnsemblePolicy, FinalPolicy, Policy
 from outsample.agents.scaling import scaled
+from outsample.market.accounting import MarketRules, to_grid
 from outsample.market.holding import policy_numbers
 
 _OPSET = 18
@@ -63,22 +63,45 @@ def _row_outputs(policy: FinalPolicy, scaled: jax.Array, memory: jax.Array | Non
     return rows, jnp.concatenate(list(after), axis=-1)
 
 
-def targets(
+def targets(policy: Policy, features: jax.Array, position: jax.Array, *further: jax.Array) -> tuple[jax.Array, ...]:
+    """Targets [B] float32, all 0 where the gate is closed, and what `preferences` returns; of an ensemble its mean."""
+    if isinstance(policy, EnsemblePolicy):
+        chosen, *further_answers = _mean(policy, features, position, *further)
+    else:
+        chosen, *further_answers = _single(policy, features, position, *further)
+    return (chosen if policy.gate_open else jnp.zeros_like(position)), *further_answers
+
+
+def _single(
     policy: FinalPolicy, features: jax.Array, position: jax.Array, *further: jax.Array
 ) -> tuple[jax.Array, ...]:
-    """Targets [B] float32, all 0 where the gate is closed, and what `preferences` returns."""
     preference, *memory_next = preferences(policy, features, position, *further)
-    chosen = preference.argmax(-1).astype(jnp.float32) + policy.actions[0]
-    return (chosen if policy.gate_open else jnp.zeros_like(position)), preference, *memory_next
+    return preference.argmax(-1).astype(jnp.float32) + policy.actions[0], preference, *memory_next
 
 
-def to_onnx(policy: FinalPolicy) -> bytes:
+def _mean(policy: EnsemblePolicy, features: jax.Array, position: jax.Array, memory: jax.Array) -> tuple[jax.Array, ...]:
+    """The mean of the members' targets on the grid; each goes on from the position that it holds alone."""
+    count = len(policy.members)
+    ends = np.cumsum([count, *(member.memory for member in policy.members)]).tolist()
+    chosen, preferred, remembered = [], [], []
+    for number, member in enumerate(policy.members):
+        own = [memory[:, ends[number] : ends[number + 1]]] if member.memory else []
+        target, preference, *after = _single(member, features, memory[:, number], *own)
+        chosen.append(target)
+        preferred.append(preference)
+        remembered += after
+    rules = MarketRules(policy.fill, 0.0, 0.0, policy.actions[0] < 0, policy.grid, 0.0)  # type: ignore[arg-type]
+    target = to_grid(jnp, jnp.stack(chosen).mean(0), rules)
+    return target, jnp.stack(preferred).mean(0), jnp.concatenate([jnp.stack(chosen, axis=-1), *remembered], axis=-1)
+
+
+def to_onnx(policy: Policy) -> bytes:
     """The policy as the bytes of an ONNX model with a free batch dimension; the same policy gives the same bytes.
 
     Inputs `features` [batch, F], `position` [batch] and, where the policy reads its account, `unrealised` [batch] and
     `holding` [batch]; outputs `target` [batch] and `preference` [batch, A]; all float32. A policy that remembers has
     the input `memory` [batch, models * units] as well, 0 before its first bar, and the output `memory_next`, which is
-    its `memory` at the bar after.
+    its `memory` at the bar after; an ensemble remembers the position of each of its members (`EnsemblePolicy`).
     """
     original = jnp.cumsum
     from jax2onnx import to_onnx as convert  # here, because its import takes seconds and changes jax.numpy
@@ -122,11 +145,11 @@ def _strip_nodes(nodes: Any) -> None:
         del node.metadata_props[:]
 
 
-def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
+def policy_document(policy: Policy, model: bytes) -> dict[str, Any]:
     """The document `policy` of the schemas that goes with the ONNX bytes."""
     return {
         "agent": policy.agent,
-        "network": network_name(policy.torso, policy.units, policy.layers),
+        "network": policy.network,
         "networks": list(policy.networks),
         "features": list(policy.features),
         "actions": [float(action) for action in policy.actions],
@@ -144,7 +167,7 @@ def policy_document(policy: FinalPolicy, model: bytes) -> dict[str, Any]:
     }
 
 
-def jax_targets(policy: FinalPolicy, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+def jax_targets(policy: Policy, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     """`targets` of arrays of any float type, as NumPy: the JAX side of the comparison with the ONNX decider."""
     outputs = targets(policy, *(jnp.asarray(values, jnp.float32) for values in inputs))
     return tuple(np.asarray(output) for output in outputs)

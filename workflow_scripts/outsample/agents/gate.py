@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,7 @@ class ValidatedBlock(NamedTuple):
     end: int
 
 
-def validated_returns(
-    targets: NDArray[np.int8], blocks: list[ValidatedBlock], panel: Panel, rules: MarketRules
-) -> Floats:
+def validated_returns(targets: NDArray[Any], blocks: list[ValidatedBlock], panel: Panel, rules: MarketRules) -> Floats:
     """Net returns per bar of the portfolio over the joined validated blocks, one inner fold after the other.
 
     Each symbol trades in a sleeve of 1/M of the equity; each block starts and ends flat. A sleeve without a bar on a
@@ -47,7 +45,7 @@ def validated_returns(
 
 
 def returns_by_inner(
-    targets: NDArray[np.int8], blocks: list[ValidatedBlock], panel: Panel, rules: MarketRules
+    targets: NDArray[Any], blocks: list[ValidatedBlock], panel: Panel, rules: MarketRules
 ) -> list[Floats]:
     """`validated_returns` of each inner fold alone, in their order."""
     sleeves = _sleeve_growth(targets, blocks, panel, rules)
@@ -69,7 +67,7 @@ def returns_by_inner(
 
 
 def _sleeve_growth(
-    targets: NDArray[np.int8], blocks: list[ValidatedBlock], panel: Panel, rules: MarketRules
+    targets: NDArray[Any], blocks: list[ValidatedBlock], panel: Panel, rules: MarketRules
 ) -> dict[ValidatedBlock, Floats]:
     """Net returns [T, L] of each block; blocks of the same length are simulated together."""
     by_length = defaultdict(list)

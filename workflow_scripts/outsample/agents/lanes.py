@@ -13,7 +13,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ from outsample.agents.choice import level_of
 from outsample.agents.inputs import FoldRows
 from outsample.agents.loop import Callback, Keeper
 from outsample.agents.policy import FinalPolicy
-from outsample.agents.studio import Checked, Fit, Lane, Studio, check_lanes, name_of
+from outsample.agents.studio import FINAL_FOLD, Checked, Fit, Lane, Studio, check_lanes, name_of
 from outsample.agents.together import groups_of, train_together
 from outsample.agents.training import Trained, hyper_of
 from outsample.config.models import Gate
@@ -33,7 +33,6 @@ from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
 _LOG = logging.getLogger(__name__)
-_FINAL_FOLD = -1
 _LANE_TYPES = {"trial": "int32", "fold": "int32", "seed": "int32"}
 _TARGET_TYPES = {**_LANE_TYPES, "symbol": "str", "row": "int64", "target": "float64"}
 _GATE_TYPES = {
@@ -54,7 +53,7 @@ class Watch:
     callbacks: Sequence[Callback] = ()
 
 
-_UNWATCHED = Watch()
+UNWATCHED = Watch()
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,7 @@ def train_lanes(
     scalers: pd.DataFrame,
     rules: MarketRules,
     gate: Gate,
-    watch: Watch = _UNWATCHED,
+    watch: Watch = UNWATCHED,
 ) -> LaneResults:
     """Train lanes; on a CPU each result depends on its own lane and the tables only.
 
@@ -260,6 +259,14 @@ def train_lanes(
     )
 
 
+class Member(NamedTuple):
+    """A final policy, and what its gate has seen of it."""
+
+    policy: FinalPolicy
+    decided: NDArray[np.int8]  # [N] targets of the validated rows, each by models that have not seen it
+    tried: int  # variants
+
+
 def fit_final(
     agent: str,
     params: Mapping[str, Any],
@@ -269,7 +276,7 @@ def fit_final(
     scalers: pd.DataFrame,
     rules: MarketRules,
     gate: Gate,
-    watch: Watch = _UNWATCHED,
+    watch: Watch = UNWATCHED,
 ) -> FinalPolicy:
     """Train the final policy: the mean of the models of all seeds and inner folds of fold -1.
 
@@ -282,12 +289,23 @@ def fit_final(
         Others as in `train_lanes`; `folds` and `scalers` must have fold -1, and may have the others.
     Raises: TrainingError as in `train_lanes`.
     """
+    studio = Studio.open(agent, panel, folds, scalers, rules)
+    return fit_member(studio, params, seeds, gate, watch).policy
+
+
+def fit_member(
+    studio: Studio, params: Mapping[str, Any], seeds: int, gate: Gate, watch: Watch = UNWATCHED, number: int = 0
+) -> Member:
+    """`fit_final`, and what its gate has seen.
+
+    Args: number: of the trial in the names of the lanes, so that a keeper tells several members apart.
+    """
     if seeds < 1:
         raise TrainingError(f"The final policy needs at least one seed, not {seeds}.")
-    studio = Studio.open(agent, panel, folds, scalers, rules)
-    checked = check_lanes(studio, [Lane(0, _FINAL_FOLD, seed, params) for seed in range(seeds)])
+    panel, rules = studio.panel, studio.rules
+    checked = check_lanes(studio, [Lane(number, FINAL_FOLD, seed, params) for seed in range(seeds)])
     fits, _ = _attempt(studio, checked, watch, final=True)
-    rows, tried = studio.folds[_FINAL_FOLD], len(checked[0][1])
+    rows, tried = studio.folds[FINAL_FOLD], len(checked[0][1])
     found = [[fits.get(name_of(lane, variant)) for lane, _ in checked] for variant in range(tried)]
     by_variant = [whole for of in found if len(whole := [fit for fit in of if fit]) == seeds]
     decided = np.stack([studio.decide(rows, *seeds_of) for seeds_of in by_variant], axis=-1)
@@ -295,8 +313,8 @@ def fit_final(
     chosen = by_variant[taken]
     program, jobs = chosen[0].program, chosen[0].jobs
     actors = [fit.trained.actor for fit in chosen]
-    return FinalPolicy(
-        agent=agent,
+    policy = FinalPolicy(
+        agent=studio.agent,
         features=panel.feature_names,
         actions=program.actions,
         torso=program["torso"],
@@ -312,7 +330,8 @@ def fit_final(
         gate_bound=bound,
         gate_open=bound > 0,
         curves=pd.concat(
-            [_curves(agent, lane, fit.trained) for (lane, _), fit in zip(checked, chosen, strict=True)],
+            [_curves(studio.agent, lane, fit.trained) for (lane, _), fit in zip(checked, chosen, strict=True)],
             ignore_index=True,
         ),
     )
+    return Member(policy, decided[:, taken], tried)

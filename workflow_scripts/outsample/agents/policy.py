@@ -1,4 +1,4 @@
-"""The final policy as arrays, as it leaves training."""
+"""The final policy as arrays, as it leaves training: of one trial, or of several whose targets are averaged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from outsample.agents.choice import network_name
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class FinalPolicy:
     gate_bound: float  # return per bar
     gate_open: bool
     curves: pd.DataFrame  # learning curves, trial 0, fold -1
+
+    @property
+    def network(self) -> str:
+        """What the network is called."""
+        return network_name(self.torso, self.units, self.layers)
 
     @property
     def inputs(self) -> dict[str, list[str | int]]:
@@ -58,3 +65,81 @@ class FinalPolicy:
     def arrays(self) -> dict[str, Any]:
         """Every array of the policy as one tree, for a checkpoint."""
         return {"actor": self.actor, "center": self.center, "scale": self.scale}
+
+
+@dataclass(frozen=True)
+class EnsemblePolicy:
+    """The mean of the targets of M policies, each of which holds a position of its own.
+
+    What each would hold alone is part of its memory: M positions first, then what each policy remembers itself. None of
+    them reads its account, for the account is that of the mean.
+    """
+
+    members: tuple[FinalPolicy, ...]  # of the same features, actions, fill and seeds
+    grid: float | None  # the mean is rounded to multiples of it, fraction of equity
+    gate_level: float
+    gate_bound: float  # return per bar of the mean
+    gate_open: bool
+
+    @property
+    def agent(self) -> str:
+        """The agents, each once."""
+        return ", ".join(sorted({member.agent for member in self.members}))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inputs, in order."""
+        return self.members[0].features
+
+    @property
+    def actions(self) -> tuple[int, ...]:
+        """Targets of each member, ascending."""
+        return self.members[0].actions
+
+    @property
+    def fill(self) -> str:
+        """Where targets are filled."""
+        return self.members[0].fill
+
+    @property
+    def seeds(self) -> int:
+        """Seeds of each member."""
+        return self.members[0].seeds
+
+    @property
+    def models(self) -> int:
+        """Models of all members together."""
+        return sum(member.models for member in self.members)
+
+    @property
+    def network(self) -> str:
+        """The network of each member."""
+        return " + ".join(member.network for member in self.members)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """All networks that were tried, each once."""
+        return tuple(dict.fromkeys(network for member in self.members for network in member.networks))
+
+    @property
+    def memory(self) -> int:
+        """How many numbers are remembered of the bars before."""
+        return len(self.members) + sum(member.memory for member in self.members)
+
+    @property
+    def inputs(self) -> dict[str, list[str | int]]:
+        """Names and shapes of what the policy reads, in the order of its ONNX inputs."""
+        return {"features": ["batch", len(self.features)], "position": ["batch"], "memory": ["batch", self.memory]}
+
+    @property
+    def outputs(self) -> dict[str, list[str | int]]:
+        """Names and shapes of what the policy answers, in the order of its ONNX outputs."""
+        preference: list[str | int] = ["batch", len(self.actions)]
+        return {"target": ["batch"], "preference": preference, "memory_next": ["batch", self.memory]}
+
+    def arrays(self) -> dict[str, Any]:
+        """Every array of all members as one tree, for a checkpoint."""
+        return {f"member_{number:02}": member.arrays() for number, member in enumerate(self.members)}
+
+
+Policy = FinalPolicy | EnsemblePolicy

@@ -37,6 +37,8 @@ from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
+FINAL_FOLD = -1  # the whole development span
+
 
 @dataclass(frozen=True)
 class Lane:

@@ -49,6 +49,12 @@ class Data(Block):
     references: list[Name] = key(
         [], "Further symbols that are read and checked for features.cross, and never traded.", "-"
     )
+    transfer: list[Name] = key(
+        [],
+        "Further symbols that are read and checked to pre-train weights on, and never traded; the arms with transfer "
+        "need them.",
+        "-",
+    )
     start: datetime.date | None = key(None, "First date that is used; null is the first bar.", "date")
     end: datetime.date | None = key(None, "Last date that is used; null is the last bar.", "date")
     calendar: str = key(
@@ -62,14 +68,23 @@ class Data(Block):
         twice = [s for s in self.symbols if self.symbols.count(s) > 1]
         if twice:
             raise refusal("symbols", f"names {twice[0]} twice")
-        for name in self.references:
-            if name in self.symbols or self.references.count(name) > 1:
-                raise refusal(
-                    "references", f"names {name}, which {'is traded' if name in self.symbols else 'is there twice'}"
-                )
+        for block in ("references", "transfer"):
+            names = getattr(self, block)
+            for name in names:
+                if name in self.symbols or names.count(name) > 1:
+                    raise refusal(
+                        block, f"names {name}, which {'is traded' if name in self.symbols else 'is there twice'}"
+                    )
+        both = [name for name in self.transfer if name in self.references]
+        if both:
+            raise refusal(
+                "transfer", f"names {both[0]}, which is in data.references too; features.cross may take it from here"
+            )
         for name in self.sources:
             if name not in self.read_symbols:
-                raise refusal(("sources", name), "is none of data.symbols or data.references", self.read_symbols)
+                raise refusal(
+                    ("sources", name), "is none of data.symbols, data.references or data.transfer", self.read_symbols
+                )
         if self.start and self.end and self.start > self.end:
             raise refusal("start", f"{self.start} is after data.end {self.end}")
         return self
@@ -80,5 +95,10 @@ class Data(Block):
 
     @property
     def read_symbols(self) -> list[str]:
-        """The symbols whose bars are read and checked, sorted: those that are traded, and the references."""
-        return sorted([*self.symbols, *self.references])
+        """The symbols whose bars are read and checked, sorted: those that are traded, and all others."""
+        return sorted([*self.symbols, *self.untraded])
+
+    @property
+    def untraded(self) -> list[str]:
+        """The symbols that are read and not traded."""
+        return [*self.references, *self.transfer]

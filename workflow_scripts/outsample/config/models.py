@@ -17,6 +17,9 @@ from outsample.config.block import Block, key, refusal
 from outsample.config.control import NullControl, check_changes
 from outsample.config.data import Data
 from outsample.config.features import FeatureSet
+from outsample.config.selection import RECIPES, Selection, arms_of
+from outsample.config.selection import Arm as Arm
+from outsample.config.selection import MultiMetric as MultiMetric
 from outsample.config.validation import BarRules
 
 Horizon = Annotated[int, Field(ge=1)]
@@ -195,27 +198,6 @@ class Search(Block):
         return {agent: dict(sorted(dimensions.items())) for agent, dimensions in sorted(space.items())}
 
 
-class MultiMetric(Block):
-    """Weights of the multi-metric score."""
-
-    sharpe: float = key(0.4, "Weight of the Sharpe ratio.", "1")
-    profit: float = key(0.3, "Weight of profit over starting equity.", "1")
-    win_rate: float = key(0.2, "Weight of the share of winning trades.", "1")
-    max_drawdown: float = key(-0.1, "Weight of the maximum drawdown.", "1")
-
-
-Arm = Literal["defaults", "sharpe_only", "multi_metric", "multi_metric_filtered"]
-
-
-class Selection(Block):
-    """Which arm chooses the strategy that goes to the vault."""
-
-    arm: Arm = key("sharpe_only", "Arm whose choice is evaluated.", "-")
-    multi_metric: MultiMetric = Field(
-        MultiMetric(), description="Weights of the multi-metric arms.", json_schema_extra={"unit": "-"}
-    )
-
-
 class Final(Block):
     """The final policy."""
 
@@ -305,12 +287,30 @@ class Settings(Block):
                     f"{f'did you mean {near[0]}, or ' if near else ''}add it to data.references",
                 )
         check_changes(self.agents.direct, self.null_control.changes)
+        self._check_arm()
         for agent, dimensions in self.search.space.items():
             if agent not in Agents.model_fields:
                 raise refusal(("search", "space", agent), "is no agent", list(Agents.model_fields))
             for parameter, dimension in dimensions.items():
                 _check_dimension(getattr(self.agents, agent), agent, parameter, dimension)
         return self
+
+    def _check_arm(self) -> None:
+        """Refuse an arm that cannot be had."""
+        arm, where = self.selection.arm, ("selection", "arm")
+        if arm not in arms_of(self.data.transfer):
+            raise refusal(
+                where, f"{arm} needs other symbols to pre-train on; name some in data.transfer, or choose another arm"
+            )
+        if RECIPES[arm].ensemble:
+            for name in self.search.agents:
+                settings = getattr(self.agents, name)
+                if any(own.get("account_inputs") for own in (settings.model_dump(), *settings.alternatives)):
+                    raise refusal(
+                        where,
+                        f"{arm} takes the mean of several policies, which hold other positions than their mean, and "
+                        f"agents.{name}.account_inputs lets each see its account; switch it off, or choose another arm",
+                    )
 
 
 def _check_dimension(settings: A2c | Direct | Dqn | Ppo, agent: str, parameter: str, dimension: Dimension) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from outsample.agents.ensemble import fit_selection
 from outsample.agents.export import policy_document, to_onnx
-from outsample.agents.lanes import fit_final, train_lanes
+from outsample.agents.lanes import train_lanes
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.studio import Lane
 from outsample.config.models import Settings
@@ -90,9 +91,10 @@ def procedure(
         accounts += found[2]
     portfolios, scores = (pd.concat(parts, ignore_index=True) for parts in zip(*accounts, strict=True))
     check_failures(scores, settings.search.max_failed)
-    selection = select(settings.selection.arm, scores, trials, settings.selection.multi_metric)
-    fitted = fit_final(
-        *(selection["agent"], selection["params"], settings.final.seeds, panel, market.folds, market.scalers),
+    chosen_by = settings.selection
+    selection = select(chosen_by.arm, scores, trials, chosen_by.multi_metric, chosen_by.ensemble.size)
+    fitted = fit_selection(
+        *(selection["members"], settings.final.seeds, panel, market.folds, market.scalers),
         *(market.rules, settings.gate),
     )
     model = to_onnx(fitted)

@@ -303,13 +303,16 @@ DOCUMENTS: dict[str, dict[str, str]] = {
     "split": {"vault": "object", "development": "object"},
     # trials: [{trial, origin, params}]; params holds every setting of the agent.
     "suggestions": {"agent": "string", "round": "integer", "trials": "array"},
-    # ranking: [{agent, trial, score}] from best to worst, score null where undefined.
+    # agent, trial, params and score: of the best; members: [{agent, trial, origin, params}] whose targets are averaged,
+    # the best first, or the best alone; ranking: [{agent, trial, score}] of all trials from best to worst, score null
+    # where undefined.
     "selection": {
         "arm": "string",
         "agent": "string",
         "trial": "integer",
         "params": "object",
         "score": "number?",
+        "members": "array",
         "ranking": "array",
     },
     # arrays: [{path, dtype, shape, sha256}] of the Orbax folder; sha256 over them all.

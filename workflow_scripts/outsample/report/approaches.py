@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
+from outsample.config.selection import RECIPES, arms_of
 from outsample.report.inputs import Tables
 from outsample.report.markup import (
     Content,
@@ -23,6 +27,12 @@ WORDS = {
     "sharpe_only": "Sharpe ratio",
     "multi_metric": "weighted sum of four metrics",
     "multi_metric_filtered": "the same sum, over folds that did not lose",
+    "transfer": "Sharpe ratio, weights pre-trained on other symbols",
+    "ensemble": "Sharpe ratio, the mean of the best trials",
+    "enhanced": "weighted sum, pre-trained weights, the mean of the best trials",
+    "enhanced_without_multi_metric": "Sharpe ratio, pre-trained weights, the mean of the best trials",
+    "enhanced_without_transfer": "weighted sum, the mean of the best trials",
+    "enhanced_without_ensemble": "weighted sum, pre-trained weights",
     "hpo": "Sharpe ratio, trials of the later rounds included",
 }
 
@@ -32,14 +42,44 @@ def arms(tables: Tables) -> Fragment:
     rows: list[list[Content]] = [
         [
             s["arm"],
-            f"{s['agent']} {s['trial']}",
+            choice(s),
             number(s["score"]),
             "yes" if s["arm"] == tables.selection["arm"] else "no",
         ]
         for s in tables.selections
     ]
     headers = ["arm", "its choice", "its score", "went to the vault"]
-    return table("arms", headers, rows, "Selection arms: each is a function of the same trials")
+    caption = "Selection arms: each is a function of the same trials; the score is that of its best trial"
+    return join(table("arms", headers, rows, caption), paragraphs(missing(tables)))
+
+
+def choice(selection: Mapping[str, Any]) -> str:
+    """The trial of a selection, or the trials whose targets are averaged.
+
+    >>> choice({"members": [{"agent": "ppo", "trial": 3}, {"agent": "a2c", "trial": 0}]})
+    'ppo 3 + a2c 0'
+    """
+    return " + ".join(f"{member['agent']} {member['trial']}" for member in selection["members"])
+
+
+def choice_in_words(selection: Mapping[str, Any]) -> str:
+    """What a selection is, and the score of its best trial."""
+    best = f"{selection['agent']}, trial {selection['trial']}, score {number(selection['score']).text}"
+    if len(selection["members"]) == 1:
+        return best
+    return f"the mean of the targets of {choice(selection)}; the best of them is {best}"
+
+
+def missing(tables: Tables) -> list[str]:
+    """Which arms cannot be had, and what they need."""
+    transfer = tables.settings["data"]["transfer"]
+    without = [arm for arm in RECIPES if arm not in arms_of(transfer)]
+    if not without:
+        return [f"Weights are pre-trained on {', '.join(transfer)}, which are never traded."]
+    return [
+        f"Not among them are {', '.join(without[:-1])} and {without[-1]}: they start from weights that are pre-trained "
+        "on other symbols, and data.transfer names none."
+    ]
 
 
 def comparison(tables: Tables) -> Fragment:

@@ -12,6 +12,7 @@ import pandas as pd
 from outsample.errors import SchemaError
 from outsample.io import read_json, read_table
 from outsample.market.metrics import BENCHMARK_METRICS, METRICS
+from outsample.report.approaches import choice
 from outsample.report.markup import Content, Fragment, interval, number, paragraphs, table, unbroken
 from outsample.report.small_page import write_page
 from outsample.report.tables import metric_number
@@ -71,7 +72,7 @@ def _row(
         value, lower, upper = (metric_number(metric, end) for end in found["agent", name])
         cells += [value, unbroken(interval(lower, upper))]
     held = metric_number(METRICS["total_return"], found["buy_and_hold", "total_return"][0])
-    return [*cells, held, f"{selection['agent']} {selection['trial']}"]
+    return [*cells, held, choice(selection)]
 
 
 def _differences(documents: Sequence[Mapping[str, Any]]) -> Fragment:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from outsample.config.models import Market
 from outsample.market.metrics import BENCHMARK_METRICS, METRICS, Metric
+from outsample.report.approaches import choice_in_words
 from outsample.report.charts import SERIES
 from outsample.report.figures import purge_bars
 from outsample.report.inputs import Tables, day
@@ -263,7 +264,8 @@ def _breakdowns(params: Mapping[tuple[str, int], Mapping[str, Any]], broken: int
 
 
 def _is_chosen(tables: Tables, ranked: dict[str, Any]) -> bool:
-    return (ranked["agent"], ranked["trial"]) == (tables.selection["agent"], tables.selection["trial"])
+    key = (ranked["agent"], ranked["trial"])
+    return key in [(member["agent"], member["trial"]) for member in tables.selection["members"]]
 
 
 def chosen(tables: Tables) -> Fragment:
@@ -273,7 +275,7 @@ def chosen(tables: Tables) -> Fragment:
     outcome = "open: the policy may trade" if gate["open"] else "closed: the policy stays flat on the vault"
     pairs: dict[str, Content] = {
         "Arm": f"{selection['arm']}, an automatic choice over {len(selection['ranking'])} trials",
-        "Chosen": f"{selection['agent']}, trial {selection['trial']}, score {number(selection['score']).text}",
+        "Chosen": choice_in_words(selection),
         "Network": network + (f"; {', '.join(tried)} were tried, and {_LEAD}" if len(tried) > 1 else ""),
         "Gate": (
             f"{outcome}; the {percent(gate['level'], 1).text} quantile of its validated mean return per bar is "

@@ -8,17 +8,19 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from outsample.config.models import Arm, MultiMetric
+from outsample.config.selection import RECIPES, Arm, MultiMetric
 from outsample.errors import TrainingError
 
 ARMS = get_args(Arm)
-_WEIGHED = ("multi_metric", "multi_metric_filtered")
+TRANSFER = "transfer"  # origin of the trials with pre-trained weights
 
 Key = tuple[str, int]  # agent and trial
 
 
-def select(arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], weights: MultiMetric) -> dict[str, Any]:
-    """Choose a trial by one arm.
+def select(
+    arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], weights: MultiMetric, size: int = 3
+) -> dict[str, Any]:
+    """Choose a trial by one arm, or several whose targets are averaged.
 
     | arm | chooses |
     |---|---|
@@ -26,7 +28,12 @@ def select(arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], 
     | sharpe_only | the trial with the best Sharpe ratio |
     | multi_metric | the best weighted sum of Sharpe ratio, profit over starting equity, win rate and maximum drawdown |
     | multi_metric_filtered | the same, over those folds alone whose Sharpe ratio and profit are not below 0 |
+    | transfer | as sharpe_only, among the trials that start from pre-trained weights |
+    | ensemble | the `size` best as sharpe_only ranks them |
+    | enhanced | the `size` best as multi_metric ranks them, among those that start from pre-trained weights |
+    | enhanced_without_... | the same without one: by sharpe_only, among the trials of the search, or the best alone |
 
+    Arms without transfer choose among the trials of the search.
     The score of a trial is the mean over folds of the mean over seeds of the score of one out-of-fold portfolio. An
     undefined part (a portfolio that stayed flat) counts as 0, but a trial whose Sharpe ratio is undefined on every fold
     and seed has no score and ranks behind, as has one of which the filter leaves no fold. A trial of which a lane broke
@@ -39,33 +46,53 @@ def select(arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], 
         trials: one mapping a trial with keys agent, trial, origin, params, those of the first agent first; each has
             scores.
         weights: weights of the multi-metric arms.
-    Returns: document "selection"; its ranking is by score, for `defaults` by Sharpe ratio.
+        size: trials that an arm with an ensemble averages; all, where fewer have not broken down.
+    Returns: document "selection"; its ranking is of all trials by score, for `defaults` by Sharpe ratio.
     Raises:
         ValueError: unknown arm.
-        TrainingError: a trial without scores, none at all, or none that has not broken down.
+        TrainingError: a trial without scores, none at all that the arm may choose, or none that has not broken down.
     Reference: weights and filter are those of the original study; the filter rewards trials that are good in few folds.
     """
     if not trials:
         raise TrainingError("There is no trial to select from: ask for at least one trial in search.trials_per_round.")
     means = trial_scores(arm, scores, weights)
-    params = {(str(t["agent"]), int(t["trial"])): t["params"] for t in trials}
-    without = sorted(set(params) - set(means.index))
+    known = {key_of(t): t for t in trials}
+    without = sorted(set(known) - set(means.index))
     if without:
         agent, trial = without[0]
         raise TrainingError(f"Trial {trial} of {agent} has no scores: delete its scores file and run again.")
     broken = broken_trials(scores)
-    ranked = rank(means, list(params), broken)
-    best = default_trial(trials) if arm == "defaults" else ranked[0]
-    if best in broken:
-        raise TrainingError(_broke_down(arm, best, params[best], len(ranked)))
+    ranked = rank(means, list(known), broken)
+    own = {key_of(t) for t in candidates(arm, trials)}
+    best = [default_trial(trials)] if arm == "defaults" else [key for key in ranked if key in own]
+    if not best:
+        raise TrainingError(f"No trial has pre-trained weights, so {arm} has none to choose: set data.transfer.")
+    if best[0] in broken:
+        raise TrainingError(_broke_down(arm, best[0], known[best[0]]["params"], len(own)))
+    members = [key for key in best if key not in broken][: size if RECIPES[arm].ensemble else 1]
+    agent, trial = members[0]
     return {
         "arm": arm,
-        "agent": best[0],
-        "trial": best[1],
-        "params": dict(params[best]),
-        "score": _number(means[best]),
+        "agent": agent,
+        "trial": trial,
+        "params": dict(known[members[0]]["params"]),
+        "score": _number(means[members[0]]),
+        "members": [
+            {"agent": a, "trial": t, "origin": known[(a, t)]["origin"], "params": dict(known[(a, t)]["params"])}
+            for a, t in members
+        ],
         "ranking": [{"agent": a, "trial": t, "score": _number(means[(a, t)])} for a, t in ranked],
     }
+
+
+def key_of(trial: Mapping[str, Any]) -> Key:
+    """Agent and number of a trial."""
+    return str(trial["agent"]), int(trial["trial"])
+
+
+def candidates(arm: str, trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The trials that an arm may choose: those with pre-trained weights, or those without."""
+    return [trial for trial in trials if (trial["origin"] == TRANSFER) == RECIPES[arm].transfer]
 
 
 def _broke_down(arm: str, best: Key, params: Mapping[str, Any], trials: int) -> str:
@@ -132,7 +159,7 @@ def default_trial(trials: Sequence[Mapping[str, Any]]) -> Key:
     Args: trials: as in `select`.
     """
     first = next(t for t in trials if t["origin"] == "defaults")
-    return str(first["agent"]), int(first["trial"])
+    return key_of(first)
 
 
 def trial_scores(arm: str, scores: pd.DataFrame, weights: MultiMetric) -> pd.Series[float]:
@@ -146,7 +173,8 @@ def trial_scores(arm: str, scores: pd.DataFrame, weights: MultiMetric) -> pd.Ser
     defined = wide["sharpe"].notna().groupby(level=["agent", "trial"]).any()
     parts = wide.fillna(0.0)
     lane = parts["sharpe"]
-    if arm in _WEIGHED:
+    score = RECIPES[arm].score
+    if score != "sharpe_only":
         lane = (
             weights.sharpe * parts["sharpe"]
             + weights.profit * parts["total_return"]
@@ -155,7 +183,7 @@ def trial_scores(arm: str, scores: pd.DataFrame, weights: MultiMetric) -> pd.Ser
         )
     fold = ["agent", "trial", "fold"]
     folds = lane.groupby(level=fold).mean()
-    if arm == "multi_metric_filtered":
+    if score == "multi_metric_filtered":
         kept = parts.groupby(level=fold)[["sharpe", "total_return"]].mean().ge(0.0).all(axis=1)
         folds = folds.where(kept)
     return folds.groupby(level=["agent", "trial"]).mean().where(defined)

@@ -14,10 +14,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
-from outsample.config.models import MultiMetric
+from outsample.config.selection import RECIPES, MultiMetric
 from outsample.io.schemas import TABLES
-from outsample.selection.arms import ARMS, Key, broken_trials, default_trial, rank, trial_scores
+from outsample.selection.arms import (
+    ARMS,
+    Key,
+    broken_trials,
+    candidates,
+    default_trial,
+    key_of,
+    rank,
+    trial_scores,
+)
 from outsample.selection.bootstrap import bootstrap_multiplicities
+from outsample.selection.mixture import Mixtures
 
 Array = NDArray[np.float64]
 REFERENCE = "defaults"
@@ -31,6 +41,7 @@ class _Arm(NamedTuple):
     name: str
     score: str  # arm of `outsample.selection.arms` by which it chooses
     candidates: list[Key]
+    size: int  # how many it takes; the mean of their targets is traded
     seen: bool  # whether its candidates were suggested by scores of the folds on which it is judged
 
 
@@ -43,6 +54,8 @@ def compare_arms(
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    mixtures: Mixtures | None = None,
+    size: int = 3,
 ) -> pd.DataFrame:
     """Compare every arm with the configured settings of the first agent (`defaults`).
 
@@ -60,7 +73,10 @@ def compare_arms(
         scores, portfolios: tables of these names, of every round and agent.
         weights: of the multi-metric arms.
         periods_per_year: bars a year.
-    Returns: table "approach_comparison"; Sharpe ratios and mean returns are per year. No rows where there is one fold,
+        mixtures: replays of several trials' mean targets; None leaves out the arms that need them.
+        size: trials that an arm with an ensemble takes the mean of; all, where it has fewer.
+    Returns: table "approach_comparison", of all arms that can be had: those with transfer need trials of that origin.
+        Sharpe ratios and mean returns are per year. No rows where there is one fold,
         or where the configured settings broke down.
     Reference: Varma and Simon (2006) for nesting the choice; Holm (1979).
     """
@@ -69,9 +85,9 @@ def compare_arms(
     broken = broken_trials(scores)
     if len(folds) < 2 or default_trial(trials) in broken:
         return pd.DataFrame(columns=columns)
-    arms = _arms(trials, broken)
+    arms = [arm for arm in _arms(trials, broken, size) if arm.candidates and (arm.size == 1 or mixtures)]
     choices = {arm.name: _choices(arm, scores, folds, weights) for arm in arms}
-    series = _Series(portfolios, folds[1:])
+    series = _Series(portfolios, folds[1:], mixtures)
     drawn = _Resamples(series, resamples, seed)
     found = {arm.name: series.of(choices[arm.name]) for arm in arms}
     sharpes = {name: _sharpe(parts.mean(axis=1)) for name, parts in found.items()}
@@ -99,7 +115,8 @@ def compare_arms(
                 **_ends("difference", difference * year, confidence),
                 "p_value": _two_sided(difference),
                 "choices": "; ".join(
-                    f"fold {fold}: {agent} {trial}" for fold, (agent, trial) in choices[arm.name].items()
+                    f"fold {fold}: {' + '.join(f'{agent} {trial}' for agent, trial in members)}"
+                    for fold, members in choices[arm.name].items()
                 ),
             }
         )
@@ -123,27 +140,32 @@ def holm(p_values: Array) -> Array:
     return corrected
 
 
-def _arms(trials: Sequence[Mapping[str, Any]], broken: set[Key]) -> list[_Arm]:
-    every = [(str(t["agent"]), int(t["trial"])) for t in trials if (str(t["agent"]), int(t["trial"])) not in broken]
-    adaptive = {(str(t["agent"]), int(t["trial"])) for t in trials if t["round"] > 0 and t["origin"] in ADAPTIVE}
-    clean = [key for key in every if key not in adaptive]
-    arms = [_Arm(name, name, [default_trial(trials)] if name == REFERENCE else clean, seen=False) for name in ARMS]
-    return arms if len(clean) == len(every) else [*arms, _Arm(SEARCH, "sharpe_only", every, seen=True)]
+def _arms(trials: Sequence[Mapping[str, Any]], broken: set[Key], size: int) -> list[_Arm]:
+    whole = [trial for trial in trials if key_of(trial) not in broken]
+    adaptive = {key_of(t) for t in trials if t["round"] > 0 and t["origin"] in ADAPTIVE}
+    arms = []
+    for name in ARMS:
+        own = [key_of(t) for t in candidates(name, whole)]
+        clean = [default_trial(trials)] if name == REFERENCE else [key for key in own if key not in adaptive]
+        arms.append(_Arm(name, name, clean, size if RECIPES[name].ensemble else 1, seen=False))
+    every = [key_of(t) for t in candidates("sharpe_only", whole)]
+    return [*arms, _Arm(SEARCH, "sharpe_only", every, 1, seen=True)] if adaptive & set(every) else arms
 
 
-def _choices(arm: _Arm, scores: pd.DataFrame, folds: Sequence[int], weights: MultiMetric) -> dict[int, Key]:
+def _choices(arm: _Arm, scores: pd.DataFrame, folds: Sequence[int], weights: MultiMetric) -> dict[int, tuple[Key, ...]]:
     """What the arm chooses for each fold but the first, from the scores of the folds before it."""
     chosen = {}
     for fold in folds[1:]:
         means = trial_scores(arm.score, scores[scores["fold"] < fold], weights)
-        chosen[fold] = rank(means, arm.candidates, set())[0]
+        chosen[fold] = tuple(rank(means, arm.candidates, set())[: arm.size])
     return chosen
 
 
 class _Series:
     """Out-of-fold returns of every trial on the folds that are judged, by (fold, agent, trial): [T_fold, S]."""
 
-    def __init__(self, portfolios: pd.DataFrame, folds: Sequence[int]) -> None:
+    def __init__(self, portfolios: pd.DataFrame, folds: Sequence[int], mixtures: Mixtures | None) -> None:
+        self._mixtures = mixtures
         self._returns: dict[tuple[int, str, int], Array] = {}
         for fold in folds:
             of_fold = portfolios[portfolios["fold"] == fold]
@@ -157,9 +179,14 @@ class _Series:
         self.fold = np.repeat(self.folds, [shapes[fold][0] for fold in self.folds])  # [T] fold of each bar
         self.seeds = shapes[self.folds[0]][1]
 
-    def of(self, choices: Mapping[int, Key]) -> Array:
-        """Returns of the chosen trials, fold after fold, [T, S]."""
-        return np.concatenate([self._returns[(fold, *choices[fold])] for fold in self.folds])
+    def of(self, choices: Mapping[int, tuple[Key, ...]]) -> Array:
+        """Returns of the chosen trials, of several the mean of their targets, fold after fold, [T, S]."""
+        return np.concatenate([self._of(fold, choices[fold]) for fold in self.folds])
+
+    def _of(self, fold: int, members: tuple[Key, ...]) -> Array:
+        if len(members) == 1 or self._mixtures is None:
+            return self._returns[(fold, *members[0])]
+        return self._mixtures.returns(fold, tuple(sorted(members)))
 
 
 class _Resamples:
