@@ -18,7 +18,7 @@ wildcard_constraints:
     experiment="|".join(EXPERIMENTS),
     agent="[a-z0-9_]+",
     arm="[a-z0-9_]+",
-    round="[0-9]+",
+    round="[0-9]+|transfer",
 
 
 include: "rules/data.smk"

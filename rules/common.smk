@@ -119,6 +119,24 @@ def weights_of(arm):
     return ["selection.multi_metric"] if weighed else []
 
 
+def pretrained_on(pattern):
+    """Input function: this file where the arm of the experiment starts from pre-trained weights, else none."""
+    return lambda wildcards: (
+        expand(pattern, experiment=wildcards.experiment)
+        if RECIPES[settings_of(wildcards).selection.arm].transfer
+        else []
+    )
+
+
+def final_settings(wildcards):
+    """What the final training reads: the configured agents only where it pre-trains them."""
+    transfer = RECIPES[settings_of(wildcards).selection.arm].transfer
+    agents = [f"agents.{agent}" for agent in settings_of(wildcards).search.agents]
+    return config_of("market", "gate", "final", *(agents if transfer else []))(
+        wildcards
+    )
+
+
 def size_of(wildcards):
     """How many trials an arm takes the mean of; another size must not rerun an arm that takes the best alone."""
     ensemble = settings_of(wildcards).selection.ensemble
@@ -135,15 +153,16 @@ def selections(wildcards):
 
 
 def rounds_of(pattern):
-    """Input function: the pattern for every agent and every round of the experiment's search."""
+    """Input function: the pattern for every agent, every round of the search, and the trials of pre-trained weights."""
 
     def files(wildcards):
         search = settings_of(wildcards).search
+        transfer = ["transfer"] if settings_of(wildcards).data.transfer else []
         return expand(
             pattern,
             experiment=wildcards.experiment,
             agent=search.agents,
-            round=range(search.rounds),
+            round=[*range(search.rounds), *transfer],
         )
 
     return files
@@ -166,6 +185,12 @@ def check_shards(shards):
         * settings.folds.n_folds
         * settings.search.seeds
     )
+    starts = settings.folds.n_folds * settings.search.seeds
+    if settings.data.transfer and shards > starts:
+        sys.exit(
+            f"The profile asks for {shards} shards (set-scatter: trials), but {EXPERIMENT} has only {starts} "
+            f"pre-trainings (folds x seeds); set trials={starts} or less."
+        )
     if shards > lanes:
         sys.exit(
             f"The profile asks for {shards} shards (set-scatter: trials), but a round of {EXPERIMENT} has only {lanes} "
@@ -210,7 +235,8 @@ def earlier(name):
 
 CONTROLLED = (
     *("market", "features", "vault", "folds", "gate", "selection", "evaluation"),
-    *("null_control", "agents.direct", "data.symbols", "data.references"),
+    *("null_control", "agents.direct"),
+    *("data.symbols", "data.references", "data.transfer"),
 )
 
 

@@ -40,7 +40,13 @@ rule ingest_bars:
         mem_mb=bar_memory,
         runtime=5,
     params:
-        data=config_of("data.source", "data.sources", "data.symbols", "data.references"),
+        data=config_of(
+            "data.source",
+            "data.sources",
+            "data.symbols",
+            "data.references",
+            "data.transfer",
+        ),
         code=code_of("ingest_bars"),
     message:
         "Reading the bars of {wildcards.experiment}"
@@ -91,7 +97,7 @@ rule build_features:
         mem_mb=bar_memory,
         runtime=5,
     params:
-        settings=config_of("features", "data.references"),
+        settings=config_of("features", "data.references", "data.transfer"),
         user=user_code,
         code=code_of("build_features"),
     message:
@@ -173,7 +179,9 @@ rule audit_leakage:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=config_of("features", "vault", "folds", "market", "data.references"),
+        settings=config_of(
+            "features", "vault", "folds", "market", "data.references", "data.transfer"
+        ),
         user=user_code,
         code=code_of("audit_leakage"),
     message:

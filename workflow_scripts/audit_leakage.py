@@ -14,7 +14,10 @@ from outsample.market.fill_audit import audit_fills
 
 
 def main(validated, features, folds, scalers, quality, audit, *, settings):
-    bars, references = read_table(validated, "validated_bars"), settings["data"]["references"]
+    bars, untraded = (
+        read_table(validated, "validated_bars"),
+        [*settings["data"]["references"], *settings["data"]["transfer"]],
+    )
     periods = read_json(quality, "quality")["calendar"]["periods_per_year"]
     wanted = FeatureSet(**settings["features"])
     table = audit_experiment(
@@ -22,12 +25,12 @@ def main(validated, features, folds, scalers, quality, audit, *, settings):
         wanted,
         Vault(**settings["vault"]),
         Folds(**settings["folds"]),
-        references=references,
+        references=untraded,
         own=own_features(wanted, read_user_code(wanted)),
         written=Written(read_table(features, "features"), read_table(folds, "folds"), read_table(scalers, "scalers")),
     )
     rules = MarketRules.from_settings(Market(**settings["market"]), periods)
-    traded = bars[~bars["symbol"].isin(references)].reset_index(drop=True)
+    traded = bars[~bars["symbol"].isin(untraded)].reset_index(drop=True)
     fills = audit_fills(traded, rules, [pd.Timestamp(cut) for cut in sorted(table["cut"].unique())])
     write_table(pd.concat([table, fills], ignore_index=True), audit, "audit")
 

@@ -10,13 +10,14 @@ from outsample.io.user_code import read_user_code
 
 
 def main(validated, features, spec, *, settings, threads=1):
-    wanted, references = FeatureSet(**settings["features"]), settings["data"]["references"]
+    wanted, data = FeatureSet(**settings["features"]), settings["data"]
+    untraded = [*data["references"], *data["transfer"]]
     own = own_features(wanted, read_user_code(wanted))
     closes = {name: closes_of(read_table(validated, "validated_bars", symbol=name)) for name in wanted.others}
     built = (
         symbol_features(rows, wanted, closes, own)
         for symbol, rows in read_symbols(validated, "validated_bars")
-        if symbol not in references
+        if symbol not in untraded
     )
     with writing_table(features, "features") as write:
         for rows in ahead(built, threads):

@@ -6,7 +6,8 @@ runtime.claim_core()
 runtime.configure_jax("work/jax_cache")  # before anything imports JAX
 
 # ruff: noqa: E402
-from outsample.agents.lanes import Watch, train_lanes
+from outsample.agents.attempts import Watch
+from outsample.agents.lanes import train_lanes
 from outsample.agents.loop import LogUpdates
 from outsample.agents.mapping import width_of_machine
 from outsample.agents.progress import key_of, open_progress

@@ -155,7 +155,5 @@ def test_the_ingredients_of_the_enhanced_arm_are_switched_one_by_one() -> None:
 
 
 def test_an_arm_with_transfer_needs_trials_with_pre_trained_weights() -> None:
-    with pytest.raises(
-        TrainingError, match=r"^No trial has pre-trained weights, so transfer has none"
-    ):
+    with pytest.raises(TrainingError, match=r"^No trial has pre-trained weights, so transfer has none"):
         select("transfer", SCORES, _trials(0, 1), MultiMetric())

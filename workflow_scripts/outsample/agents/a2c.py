@@ -11,11 +11,11 @@ from typing import NamedTuple
 import jax
 
 from outsample.agents import actor_critic
-from outsample.agents.actor_critic import Given, State, begin, finish
+from outsample.agents.actor_critic import Given, State, begin, finish, weights, with_weights
 from outsample.agents.training import Curve, Job, MarketArrays, Program, RuleNumbers
 from outsample.config.agents import A2c
 
-__all__ = ["SETTINGS", "STATIC", "Hyper", "begin", "finish", "updater"]
+__all__ = ["SETTINGS", "STATIC", "Hyper", "begin", "finish", "updater", "weights", "with_weights"]
 
 SETTINGS = A2c
 STATIC = (

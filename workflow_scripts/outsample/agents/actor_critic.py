@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -212,6 +212,16 @@ def updater(
         return state, Curve(reward, entropies.mean(), losses.mean(), all_finite((state.params, losses)))
 
     return update
+
+
+def weights(state: State) -> Any:
+    """Everything that has been learnt, which another run may start from."""
+    return state.params
+
+
+def with_weights(state: State, weights: Any) -> State:
+    """A first state with weights of another run; its optimiser knows nothing of that run."""
+    return state._replace(params=weights)
 
 
 def finish(program: Program, state: State) -> Params:

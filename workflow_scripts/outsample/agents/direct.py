@@ -212,6 +212,16 @@ def updater(
     return update
 
 
+def weights(state: State) -> Any:
+    """Everything that has been learnt, which another run may start from."""
+    return state.params
+
+
+def with_weights(state: State, weights: Any) -> State:
+    """A first state with weights of another run; its optimiser knows nothing of that run."""
+    return state._replace(params=weights)
+
+
 def finish(program: Program, state: State) -> Params:
     """The actor."""
     return state.params

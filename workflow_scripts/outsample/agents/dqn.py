@@ -230,6 +230,16 @@ def updater(
     return update
 
 
+def weights(state: State) -> Params:
+    """Everything that has been learnt, which another run may start from."""
+    return state.network.params
+
+
+def with_weights(state: State, weights: Params) -> State:
+    """A first state with weights of another run, in the slow copy too; its optimiser knows nothing of that run."""
+    return state._replace(network=state.network._replace(params=weights, slow=weights))
+
+
 def finish(program: Program, state: State) -> Params:
     """The action values, as the actor."""
     return merged(state.network.params, program["dueling"])

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from outsample.agents.attempts import UNWATCHED, Watch
 from outsample.agents.choice import level_of
 from outsample.agents.gate import gate_bound, validated_returns
-from outsample.agents.lanes import UNWATCHED, Watch, fit_member
+from outsample.agents.lanes import fit_member
 from outsample.agents.policy import EnsemblePolicy, Policy
+from outsample.agents.pretraining import Pretraining
 from outsample.agents.studio import FINAL_FOLD, Studio
 from outsample.config.models import Gate
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
+from outsample.selection.arms import TRANSFER
 
 
 def fit_selection(
@@ -27,6 +30,7 @@ def fit_selection(
     rules: MarketRules,
     gate: Gate,
     watch: Watch = UNWATCHED,
+    transfer: Mapping[str, Pretraining] | None = None,
 ) -> Policy:
     """Train the final policy of each member, and take the mean of their targets where there are several.
 
@@ -35,13 +39,15 @@ def fit_selection(
     networks that were tried for any of them.
 
     Args:
-        members: of the document "selection", with keys agent and params.
+        members: of the document "selection", with keys agent, origin and params.
+        transfer: agent -> on what the weights are pre-trained that members of origin "transfer" start from.
         Others, and errors, as in `outsample.agents.lanes.fit_final`.
     """
     fitted = []
     for number, member in enumerate(members):
         studio = Studio.open(member["agent"], panel, folds, scalers, rules)
-        fitted.append(fit_member(studio, member["params"], seeds, gate, watch, number))
+        pretraining = (transfer or {})[member["agent"]] if member["origin"] == TRANSFER else None
+        fitted.append(fit_member(studio, member["params"], seeds, gate, watch, number, pretraining))
     if len(fitted) == 1:
         return fitted[0].policy
     mean = np.stack([member.decided for member in fitted]).mean(axis=0, dtype=np.float64)

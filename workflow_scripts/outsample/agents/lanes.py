@@ -9,7 +9,6 @@ is the same bits in any company.
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,19 +19,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from outsample.agents.attempts import UNWATCHED, Watch, attempt
 from outsample.agents.choice import level_of
 from outsample.agents.inputs import FoldRows
-from outsample.agents.loop import Callback, Keeper
 from outsample.agents.policy import FinalPolicy
-from outsample.agents.studio import FINAL_FOLD, Checked, Fit, Lane, Studio, check_lanes, name_of
-from outsample.agents.together import groups_of, train_together
-from outsample.agents.training import Trained, hyper_of
+from outsample.agents.pretraining import Pretraining, pretrain
+from outsample.agents.studio import FINAL_FOLD, Fit, Lane, Studio, check_lanes, name_of
+from outsample.agents.training import Trained
 from outsample.config.models import Gate
-from outsample.errors import BrokenLaneError, TrainingError
+from outsample.errors import TrainingError
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
-_LOG = logging.getLogger(__name__)
 _LANE_TYPES = {"trial": "int32", "fold": "int32", "seed": "int32"}
 _TARGET_TYPES = {**_LANE_TYPES, "symbol": "str", "row": "int64", "target": "float64"}
 _GATE_TYPES = {
@@ -46,102 +44,12 @@ _CURVE_TYPES = {"agent": "str", **_LANE_TYPES, "inner": "int32", "update": "int3
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What happens beside training: where lanes are kept, and who is told."""
-
-    keeper: Keeper | None = None
-    callbacks: Sequence[Callback] = ()
-
-
-UNWATCHED = Watch()
-
-
-@dataclass(frozen=True)
 class LaneResults:
     """What lanes gave, as tables of `outsample.io.schemas`."""
 
     targets: pd.DataFrame  # out-of-fold targets, before the gate; none of a lane that broke down
     lanes: pd.DataFrame  # the gate of each lane, or where it broke down
     curves: pd.DataFrame  # learning curves
-
-
-@dataclass(frozen=True)
-class Run:
-    """The training of a lane with the settings of one of its variants."""
-
-    lane: Lane
-    variant: int
-    settings: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """Its name, for messages, callbacks and the keeper."""
-        return name_of(self.lane, self.variant)
-
-
-def _grouped(studio: Studio, checked: Sequence[Checked]) -> list[list[Run]]:
-    """The runs that are trained together: one on a machine that takes models in turn."""
-    runs = [Run(lane, variant, settings) for lane, tried in checked for variant, settings in enumerate(tried)]
-    models = max(studio.folds[run.lane.fold].inner_folds for run in runs)
-    programs = [
-        (
-            studio.program(run.settings),
-            studio.folds[run.lane.fold].inner_folds,
-            tuple(number is None for number in hyper_of(studio.module, run.settings)),
-        )
-        for run in runs
-    ]
-    return [[runs[run] for run in group] for group in groups_of(programs, models, studio.width)]
-
-
-def _train(studio: Studio, group: Sequence[Run], watch: Watch) -> dict[str, Fit]:
-    """Train the inner-fold models of the runs of a group; by their names.
-
-    Raises: BrokenLaneError where parameters or losses are not finite, naming the run, the inner fold and the update.
-    """
-    program = studio.program(group[0].settings)
-    jobs = [studio.jobs(run.lane, run.settings["segment"]) for run in group]
-    hypers = [hyper_of(studio.module, run.settings) for run in group]
-    names = [run.name for run in group]
-    validates = [
-        studio.validated(program, studio.folds[run.lane.fold], of_run) for run, of_run in zip(group, jobs, strict=True)
-    ]
-    trained = train_together(
-        *(program, studio.market, studio.numbers, hypers, jobs, names, validates),
-        *(studio.width, watch.keeper, watch.callbacks),
-    )
-    fits = (Fit(program, of_run, found) for of_run, found in zip(jobs, trained, strict=True))
-    return dict(zip(names, fits, strict=True))
-
-
-def _attempt(
-    studio: Studio, checked: Sequence[Checked], watch: Watch, final: bool = False
-) -> tuple[dict[str, Fit], dict[str, str]]:
-    """The fits of all runs by their names, and where runs broke down, now or in the run that is resumed.
-
-    An alternative that breaks down is left out; a lane whose own settings do is given up with its alternatives. Others
-    of the group are trained without it from the beginning, as if it had not been there.
-
-    Raises: BrokenLaneError where `final`, if the own settings of a lane break down.
-    """
-    keeper = watch.keeper
-    names = [name_of(lane, variant) for lane, tried in checked for variant in range(len(tried))]
-    lost = {name: keeper.broken(name) for name in names} if keeper else {}
-    places = {name: place for name, place in lost.items() if place}
-    fits: dict[str, Fit] = {}
-    for group in _grouped(studio, checked):
-        while rest := [run for run in group if run.name not in places and name_of(run.lane) not in places]:
-            try:
-                fits |= _train(studio, rest, watch)
-                break
-            except BrokenLaneError as error:
-                if final and any(run.name == error.lane and run.variant == 0 for run in rest):
-                    raise
-                _LOG.warning("%s The job goes on without it.", error)
-                places[error.lane] = error.place
-                if keeper:
-                    keeper.give_up(error.lane, error.place)
-    return fits, places
 
 
 def _curves(agent: str, lane: Lane, trained: Trained) -> pd.DataFrame:
@@ -204,6 +112,7 @@ def train_lanes(
     rules: MarketRules,
     gate: Gate,
     watch: Watch = UNWATCHED,
+    pretraining: Pretraining | None = None,
 ) -> LaneResults:
     """Train lanes; on a CPU each result depends on its own lane and the tables only.
 
@@ -223,6 +132,7 @@ def train_lanes(
         rules: market rules of training and of the gate's replay.
         gate: settings of the gate.
         watch: who watches the lanes and keeps them; neither changes a result.
+        pretraining: on what the weights that lanes start from are trained; None draws them.
     Returns: tables `targets` (before the gate), `lanes` and `curves`.
     Raises: TrainingError for input that cannot be trained on, before anything is compiled.
     """
@@ -235,7 +145,8 @@ def train_lanes(
             )
     by_fold: dict[int, list[tuple[Lane, list[Fit], NDArray[np.int8], int]]] = defaultdict(list)
     curves, gates, targets = [], [], []
-    fits, places = _attempt(studio, checked, watch)
+    starts = pretrain(studio, pretraining, [(lane.fold, lane.seed) for lane in lanes], watch) if pretraining else None
+    fits, places = attempt(studio, checked, watch, starts=starts)
     for lane, tried in checked:
         if place := places.get(name_of(lane)):
             gates.append(_gate_row(agent, lane, "", np.nan, failure=place))
@@ -294,17 +205,27 @@ def fit_final(
 
 
 def fit_member(
-    studio: Studio, params: Mapping[str, Any], seeds: int, gate: Gate, watch: Watch = UNWATCHED, number: int = 0
+    studio: Studio,
+    params: Mapping[str, Any],
+    seeds: int,
+    gate: Gate,
+    watch: Watch = UNWATCHED,
+    number: int = 0,
+    pretraining: Pretraining | None = None,
 ) -> Member:
     """`fit_final`, and what its gate has seen.
 
-    Args: number: of the trial in the names of the lanes, so that a keeper tells several members apart.
+    Args:
+        number: of the trial in the names of the lanes, so that a keeper tells several members apart.
+        pretraining: as in `train_lanes`.
     """
     if seeds < 1:
         raise TrainingError(f"The final policy needs at least one seed, not {seeds}.")
     panel, rules = studio.panel, studio.rules
     checked = check_lanes(studio, [Lane(number, FINAL_FOLD, seed, params) for seed in range(seeds)])
-    fits, _ = _attempt(studio, checked, watch, final=True)
+    keys = [(FINAL_FOLD, seed) for seed in range(seeds)]
+    starts = pretrain(studio, pretraining, keys, watch, final=True) if pretraining else None
+    fits, _ = attempt(studio, checked, watch, final=True, starts=starts)
     rows, tried = studio.folds[FINAL_FOLD], len(checked[0][1])
     found = [[fits.get(name_of(lane, variant)) for lane, _ in checked] for variant in range(tried)]
     by_variant = [whole for of in found if len(whole := [fit for fit in of if fit]) == seeds]

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from outsample.agents import stopping
@@ -150,6 +151,8 @@ def train_models(
     width: int | None = None,
     keeper: Keeper | None = None,
     callbacks: Sequence[Callback] = (),
+    initial: Any = None,
+    hand_on: bool = False,
 ) -> Trained:
     """Train the inner models of one lane, jobs [I], by one compiled chunk of updates after the other.
 
@@ -165,6 +168,8 @@ def train_models(
         width: models that are computed at once, whose `hyper` has leaves [I]; None takes them in turn.
         keeper: where the lane goes on from, and is kept; None is nowhere.
         callbacks: called in their order.
+        initial: weights of other runs to start from, leaves [I]; None draws them.
+        hand_on: whether what is returned holds the weights, for another run to start from.
     Returns: leaves with a leading axis [I].
     Raises:
         BrokenLaneError: parameters or losses are not finite; names the lane, the inner fold and the update.
@@ -174,7 +179,8 @@ def train_models(
         raise ValueError("patience needs a validation of the models")
     updates, length, patience = program["updates"], _chunk_length(program), program["patience"]
     curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
-    finish = jax.vmap(partial(get_agent(program.agent).finish, program))
+    agent = get_agent(program.agent)
+    finish = jax.vmap(partial(agent.finish, program))
     begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
     draw = partial(_draw, program.of_draws(), width, market, numbers)
     kept = None
@@ -182,10 +188,13 @@ def train_models(
         like = jax.eval_shape(lambda jobs, hyper: at_width(begin, (jobs,), hyper, width), jobs, hyper)
         actor = jax.eval_shape(finish, like)
         hoped = stopping.nothing_yet(jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), actor)) if patience else None
-        if whole := keeper.finished(lane, _trained(actor, curve, hoped, 0)):
+        weights = jax.eval_shape(agent.weights, like) if hand_on else None
+        if whole := keeper.finished(lane, _trained(actor, curve, hoped, 0, weights)):
             return whole
         kept = keeper.restore(lane, (like, curve, hoped))
     state, inputs = (at_width(compiled, (jobs,), hyper, width) for compiled in (begin, draw))
+    if initial is not None:
+        state = agent.with_weights(state, jax.tree.map(jnp.asarray, initial))
     best = stopping.nothing_yet(finish(state)) if patience else None
     done, (state, curve, best) = kept or (0, (state, curve, best))
     while done < updates and (best is None or best.at_work.any()):
@@ -203,7 +212,7 @@ def train_models(
         if keeper and done < updates and keeper.offer(lane, done, (state, curve, best)):
             for callback in callbacks:
                 callback.on_checkpoint(lane, done)
-    trained = _trained(finish(state), curve, best, done)
+    trained = _trained(finish(state), curve, best, done, agent.weights(state) if hand_on else None)
     if keeper:
         keeper.finish(lane, trained)
     for callback in callbacks:
@@ -211,8 +220,10 @@ def train_models(
     return trained
 
 
-def _trained(actor: Params, curve: Curve, best: stopping.Best | None, done: int) -> Trained:
-    return Trained(actor, curve) if best is None else Trained(best.actor, curve, stopping.updates_of(best, done))
+def _trained(actor: Params, curve: Curve, best: stopping.Best | None, done: int, weights: Any) -> Trained:
+    if best is None:
+        return Trained(actor, curve, weights=weights)
+    return Trained(best.actor, curve, stopping.updates_of(best, done), weights)
 
 
 def _refuse_broken(lane: str, curve: Curve, done: int, settings: Sequence[str]) -> None:

@@ -4,7 +4,8 @@ An agent is a module with
     SETTINGS: the Pydantic block of its hyper-parameters,
     STATIC: the names of those that change array shapes or the program,
     Hyper: a NamedTuple of all others, which are traced,
-    begin, updater, finish: what a training run is made of (outsample.agents.training.Agent), pure JAX functions.
+    begin, updater, finish: what a training run is made of (outsample.agents.training.Agent), pure JAX functions,
+    weights, with_weights: what a run hands to another that starts from it.
 """
 
 from __future__ import annotations

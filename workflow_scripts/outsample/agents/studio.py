@@ -48,6 +48,7 @@ class Lane:
     fold: int
     seed: int
     params: Mapping[str, Any]
+    before: str = ""  # of a pre-training: the agent whose lanes start from it
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ class Studio:
 
 def name_of(lane: Lane, variant: int = 0) -> str:
     """What a lane is called in messages, and in what is kept of it."""
-    return f"Trial {lane.trial}, fold {lane.fold}, seed {lane.seed}" + (f", alternative {variant}" if variant else "")
+    what = f"Pre-training of {lane.before}" if lane.before else f"Trial {lane.trial}"
+    return f"{what}, fold {lane.fold}, seed {lane.seed}" + (f", alternative {variant}" if variant else "")
 
 
 def check_lanes(studio: Studio, lanes: Sequence[Lane]) -> list[Checked]:

@@ -48,6 +48,8 @@ def train_together(
     width: int | None,
     keeper: Keeper | None,
     callbacks: Sequence[Callback],
+    initials: Sequence[Any],
+    hand_on: bool,
 ) -> list[Trained]:
     """Train a group of lanes; the keeper keeps it as one lane, under all their names.
 
@@ -56,12 +58,14 @@ def train_together(
         hypers, jobs, lanes: of each lane: its `Hyper`, its jobs [I] and its name.
         validates: of each lane: what its models are worth, needed where there is patience.
         width: models that are computed at once; None, for a group of one lane, takes them in turn.
+        initials: of each lane: weights to start from, leaves [I]; None, of all or of none, draws them.
+        hand_on: as in `train_models`.
         keeper, callbacks: as in `train_models`; updates and checkpoints are told of the group, the end of each lane.
     Returns: of each lane, leaves with a leading axis [I].
     Raises: BrokenLaneError for the lane that breaks down first.
     """
     if width is None:
-        (hyper,), (job,), (lane,), (validate,) = hypers, jobs, lanes, validates
+        (hyper,), (job,), (lane,), (validate,), (initial,) = hypers, jobs, lanes, validates, initials
         return [
             train_models(
                 *(program, market, numbers, hyper, job),
@@ -69,11 +73,15 @@ def train_together(
                 validate=validate,
                 keeper=keeper,
                 callbacks=callbacks,
+                initial=initial,
+                hand_on=hand_on,
             )
         ]
     models = len(jobs[0].inner)
     hyper = jax.tree.map(lambda *of_lanes: jnp.repeat(jnp.stack(of_lanes), models), *hypers)
     job = jax.tree.map(lambda *of_lanes: jnp.concatenate(of_lanes), *jobs)
+    drawn = any(initial is None for initial in initials)
+    initial = None if drawn else jax.tree.map(lambda *of_lanes: jnp.concatenate(of_lanes), *initials)
     told = [_EachLane(callback, lanes, models) for callback in callbacks]
     try:
         trained = train_models(
@@ -83,6 +91,8 @@ def train_together(
             width=width,
             keeper=keeper,
             callbacks=told,
+            initial=initial,
+            hand_on=hand_on,
         )
     except BrokenLaneError as error:
         place, inner = divmod(error.inner, models)

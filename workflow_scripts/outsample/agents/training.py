@@ -110,6 +110,7 @@ class Trained(NamedTuple):
     actor: Params  # of a `Head` with an output per action; the greedy policy takes the largest
     curve: Curve  # [U]
     updates: Any = None  # [I] how many of the curve's updates count, where models may stop early; None is all
+    weights: Any = None  # all that was learnt (`Agent.weights`), where another run is to start from it
 
 
 class Agent(Protocol):
@@ -131,6 +132,12 @@ class Agent(Protocol):
 
     def finish(self, program: Program, state: Any) -> Params:
         """The actor of a state."""
+
+    def weights(self, state: Any) -> Any:
+        """Everything that has been learnt: of an actor and a critic, both."""
+
+    def with_weights(self, state: Any, weights: Any) -> Any:
+        """A first state with weights of another run of the same network."""
 
 
 def train(agent: Agent, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Trained:

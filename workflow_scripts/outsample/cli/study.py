@@ -53,7 +53,7 @@ def _trials(folder: Path, agent: str, settings: Settings, experiment: str) -> li
     """Every scored trial of one agent, by number."""
     from outsample.search.rounds import distributions_of
 
-    rounds = sorted(folder.glob("round_*/scores.parquet"), key=lambda path: int(path.parent.name[6:]))
+    rounds = sorted(folder.glob("round_[0-9]*/scores.parquet"), key=lambda path: int(path.parent.name[6:]))
     if not rounds:
         raise ConfigError(
             f"{folder} holds no scored trials; run the experiment first: "

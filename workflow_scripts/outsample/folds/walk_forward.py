@@ -188,7 +188,9 @@ def _require_room(dates: int, folds: Folds, look_back: int) -> Layout:
     )
 
 
-def make_folds(development: pd.DataFrame, folds: Folds, look_back: int) -> pd.DataFrame:
+def make_folds(
+    development: pd.DataFrame, folds: Folds, look_back: int, others: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Cut the development span into purged walk-forward folds and the inner folds of each train span.
 
     Folds are cut on the union of the dates of all symbols. The train span of a fold starts at the first date, or with
@@ -201,15 +203,18 @@ def make_folds(development: pd.DataFrame, folds: Folds, look_back: int) -> pd.Da
         development: table `development`, sorted by symbol and date.
         folds: numbers and gaps; an `embargo` of None is `look_back`.
         look_back: longest look-back of a feature, in bars.
+        others: rows of other symbols before the vault, sorted likewise. They are divided instead, at the dates at which
+            the development rows are, and none of them is tested: weights are pre-trained on them.
     Returns: table `folds`.
     Raises: DataError where the span is too short (the largest number of folds that fits is named), or where no symbol
         has a row to train on.
     """
     dates = np.unique(development["date"].to_numpy())
     layout = _require_room(len(dates), folds, look_back)
-    every = development["date"].to_numpy()
+    divided = development if others is None else others
+    every = divided["date"].to_numpy()
     symbols = {}
-    for symbol, rows in symbol_rows(development):
+    for symbol, rows in symbol_rows(divided):
         row_at = np.append(np.searchsorted(every[rows], dates), rows.stop - rows.start)
         symbols[symbol] = SymbolDates(every[rows], row_at)
     lines: list[dict[str, Any]] = []
@@ -222,17 +227,18 @@ def make_folds(development: pd.DataFrame, folds: Folds, look_back: int) -> pd.Da
 
     for fold, (start, end) in enumerate(layout.outer()):
         for symbol, own in symbols.items():
-            add(fold, -1, "test", symbol, [own.rows(start, end)])
+            if others is None:
+                add(fold, -1, "test", symbol, [own.rows(start, end)])
             limit = own.train_end(start, layout.purge)
             for inner, part, blocks in _inner_parts(layout, own, start - layout.purge, limit):
                 add(fold, inner, part, symbol, blocks)
     for symbol, own in symbols.items():
         for inner, part, blocks in _inner_parts(layout, own, len(dates), len(own.dates)):
             add(-1, inner, part, symbol, blocks)
-    return _checked(lines, folds)
+    return _checked(lines, folds, "data.symbols" if others is None else "data.transfer")
 
 
-def _checked(lines: list[dict[str, Any]], folds: Folds) -> pd.DataFrame:
+def _checked(lines: list[dict[str, Any]], folds: Folds, key: str) -> pd.DataFrame:
     """The lines as table `folds`, once every part is found to have a row of some symbol."""
     found = {(line["fold"], line["inner"], line["part"]) for line in lines}
     for fold in range(-1, folds.n_folds):
@@ -240,8 +246,8 @@ def _checked(lines: list[dict[str, Any]], folds: Folds) -> pd.DataFrame:
             for part in ("train", "validate"):
                 if (fold, inner, part) not in found:
                     raise DataError(
-                        f"No symbol has a bar in part {part} of fold {fold}, inner fold {inner}; give symbols that "
-                        "start earlier, or raise folds.min_train or lower folds.embargo."
+                        f"No symbol of {key} has a bar in part {part} of fold {fold}, inner fold {inner}; give symbols "
+                        "that start earlier, or raise folds.min_train or lower folds.embargo."
                     )
     schema = TABLES["folds"]
     types = {name: kind for name, kind in schema.columns.items() if kind.startswith("int")}
