@@ -14,10 +14,8 @@ from outsample.market.fill_audit import audit_fills
 
 
 def main(validated, features, folds, scalers, quality, audit, *, settings):
-    bars, untraded = (
-        read_table(validated, "validated_bars"),
-        [*settings["data"]["references"], *settings["data"]["transfer"]],
-    )
+    bars, data = read_table(validated, "validated_bars"), settings["data"]
+    untraded = [*data["references"], *data["transfer"]]
     periods = read_json(quality, "quality")["calendar"]["periods_per_year"]
     wanted = FeatureSet(**settings["features"])
     table = audit_experiment(

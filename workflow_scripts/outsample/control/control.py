@@ -10,6 +10,7 @@ import pandas as pd
 from outsample.config.agents import Direct
 from outsample.config.control import PLANTED, NullControl
 from outsample.config.models import Settings
+from outsample.config.selection import RECIPES
 from outsample.control.planted import plant
 from outsample.control.procedure import Outcome, procedure
 from outsample.control.surrogates import surrogate
@@ -43,17 +44,24 @@ def runs_of(control: NullControl) -> list[Run]:
 
 
 def settings_of(settings: Settings) -> Settings:
-    """The settings with which the surrogates are run: the experiment's, or one trial of `direct` with one seed."""
+    """The settings with which the surrogates are run: the experiment's, or one trial of `direct` with one seed.
+
+    That one trial is trained from pre-trained weights as well only where the arm chooses among such.
+    """
     control = settings.null_control
     if control.search:
         return settings
     direct = Direct(**{**settings.agents.direct.model_dump(), **control.changes})
+    data = settings.data
+    if not RECIPES[settings.selection.arm].transfer:
+        data = data.model_copy(update={"references": data.untraded, "transfer": []})
     search = settings.search.model_copy(
         update={"agents": ["direct"], "rounds": 1, "trials_per_round": 1, "seeds": 1, "space": {}}
     )
     return settings.model_copy(
         update={
             "agents": settings.agents.model_copy(update={"direct": direct}),
+            "data": data,
             "search": search,
             "final": settings.final.model_copy(update={"seeds": 1}),
         }
