@@ -16,9 +16,9 @@ from outsample.agents.policy import EnsemblePolicy, Policy
 from outsample.agents.pretraining import Pretraining
 from outsample.agents.studio import FINAL_FOLD, Studio
 from outsample.config.models import Gate
+from outsample.config.selection import TRANSFER
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
-from outsample.selection.arms import TRANSFER
 
 
 def fit_selection(

@@ -22,6 +22,8 @@ Arm = Literal[
     "enhanced_without_ensemble",
 ]
 
+TRANSFER = "transfer"  # origin of the trials that start from pre-trained weights
+
 
 class Recipe(NamedTuple):
     """What an arm chooses by, from what, and whether it takes the best or the mean of the best."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outsample.selection.arms import TRANSFER
+from outsample.config.selection import TRANSFER
 
 
 def transfer_trials(first_round: Sequence[Mapping[str, Any]], rounds: int) -> list[dict[str, Any]]:

@@ -8,11 +8,10 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from outsample.config.selection import RECIPES, Arm, MultiMetric
+from outsample.config.selection import RECIPES, TRANSFER, Arm, MultiMetric
 from outsample.errors import TrainingError
 
 ARMS = get_args(Arm)
-TRANSFER = "transfer"  # origin of the trials with pre-trained weights
 
 Key = tuple[str, int]  # agent and trial
 
