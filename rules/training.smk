@@ -118,7 +118,7 @@ rule suggest_transfer:
     benchmark:
         "results/{experiment}/benchmarks/suggest_transfer.{agent}.tsv"
     conda:
-        "../envs/core.yaml"
+        "../envs/search.yaml"
     threads: 1
     resources:
         mem_mb=500,

@@ -239,6 +239,24 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
         ),
         ("search: {agents: [dqn, dqn]}", "search.agents names an agent twice."),
         (
+            "data: {symbols: [AAPL], transfer: [AAPL]}",
+            "data.transfer names AAPL, which is traded.",
+        ),
+        (
+            "data: {symbols: [AAPL], references: [GOOG], transfer: [GOOG]}",
+            "data.transfer names GOOG, which is in data.references too; features.cross may take it from here.",
+        ),
+        (
+            "selection: {arm: enhanced}",
+            "selection.arm enhanced needs other symbols to pre-train on; name some in data.transfer, or choose another "
+            "arm.",
+        ),
+        (
+            "{selection: {arm: ensemble}, agents: {ppo: {alternatives: [{account_inputs: true}]}}}",
+            "selection.arm ensemble takes the mean of several policies, which hold other positions than their mean, "
+            "and agents.ppo.account_inputs lets each see its account; switch it off, or choose another arm.",
+        ),
+        (
             "market.commission: 3",
             "market.commission is not a key; write it as nested blocks, {market: {commission: ...}}",
         ),

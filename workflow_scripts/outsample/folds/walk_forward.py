@@ -124,17 +124,19 @@ class SymbolDates:
         """End of its rows whose reward is known before position `tested`.
 
         The purge counts the symbol's own bars, never fewer than as many dates of the union: where its bars have gaps
-        (a stock beside a market that never closes) its reward spans more dates.
+        (a stock beside a market that never closes) its reward spans more dates. A symbol outside the union, to
+        pre-train on, may have more bars than that, and is cut by dates.
         """
-        return max(int(self.row_at[tested]) - purge, 0)
+        return max(min(int(self.row_at[tested]) - purge, int(self.row_at[max(tested - purge, 0)])), 0)
 
     def train_start(self, tested: int, gap: int) -> int:
         """First of its rows that lies `gap` own bars after a block which ended before position `tested`.
 
-        A symbol that starts after the block has no own bars to count from, so the gap counts dates of the union.
+        A symbol that starts after the block has no own bars to count from, so the gap counts dates of the union; so it
+        does for a symbol outside the union that has more bars.
         """
-        started = int(self.row_at[tested])
-        return started + gap if started else int(self.row_at[min(tested + gap, len(self.row_at) - 1)])
+        started, by_date = int(self.row_at[tested]), int(self.row_at[min(tested + gap, len(self.row_at) - 1)])
+        return max(started + gap, by_date) if started else by_date
 
 
 def _inner_parts(
