@@ -1,4 +1,4 @@
-"""Trials with pre-trained weights, and an ensemble of them as the final policy: the workflow and the procedure agree."""
+"""Trials with pre-trained weights, and the mean of them as the policy: the workflow and the procedure agree."""
 
 import json
 import subprocess
