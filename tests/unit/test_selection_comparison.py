@@ -6,9 +6,14 @@ import pytest
 
 from outsample.config.models import MultiMetric
 from outsample.io import read_table, write_table
+from outsample.market.accounting import MarketRules
+from outsample.market.panel import Panel
 from outsample.selection.comparison import compare_arms, holm
+from outsample.selection.matrix import account
+from outsample.selection.mixture import Mixtures
 
 BARS = 60
+RULES = MarketRules("next_open", cost_rate=1e-3, borrow_per_bar=1e-4, short_selling=True, grid=0.01, band=0.0)
 
 
 def _tables(means: dict[int, list[float]], seeds: int = 2, noise: float = 0.01, draw: int = 0):
@@ -130,3 +135,63 @@ def test_a_choice_that_stayed_flat_has_a_sharpe_ratio_of_nothing() -> None:
     portfolios, scores = _tables({0: [0.0] * 3})
     table = _compare(_trials(0), portfolios.assign(net_return=0.0), scores)
     assert table.loc["defaults", ["sharpe", "sharpe_lower", "sharpe_upper"]].tolist() == [0.0, 0.0, 0.0]
+
+
+def _mixed_case():
+    """Two symbols, two folds of 5 bars: trials that are long, short, and long of A alone; the fourth is their mean."""
+    dates = pd.date_range("2020-01-01", periods=12)
+    generator = np.random.Generator(np.random.PCG64(3))
+    closes = 100 * np.exp(np.cumsum(generator.normal(0, 0.02, (2, 12)), axis=1))
+    bars = pd.concat(
+        pd.DataFrame({"symbol": symbol, "date": dates, "open": close * 1.001, "close": close, "factor": 1.0})
+        for symbol, close in zip("AB", closes, strict=True)
+    )
+    panel = Panel.from_frame(bars, [])
+    held = [{"A": 1.0, "B": 1.0}, {"A": -1.0, "B": -1.0}, {"A": 1.0, "B": 0.0}, {"A": 0.33, "B": 0.0}]
+    targets = pd.concat(
+        pd.DataFrame({"trial": n, "fold": fold, "seed": 0, "symbol": symbol, "row": rows, "target": target[symbol]})
+        for n, target in enumerate(held)
+        for fold, rows in enumerate((np.arange(2, 7), np.arange(7, 12)))
+        for symbol in "AB"
+    )
+    return panel, account(targets.reset_index(drop=True), panel, RULES, "ppo", 252.0)
+
+
+def test_a_mixture_trades_the_mean_of_the_targets_on_the_grid() -> None:
+    panel, accounts = _mixed_case()
+    mixtures = Mixtures(accounts.matrix, panel, RULES, 252.0)
+    for fold in (0, 1):
+        rows = accounts.portfolios[accounts.portfolios["fold"] == fold].set_index("trial")["net_return"]
+        for trial in range(4):
+            assert mixtures.returns(fold, (("ppo", trial),))[:, 0].tolist() == rows[trial].tolist()
+        found = mixtures.returns(fold, tuple(("ppo", trial) for trial in range(3)))
+        assert found[:, 0].tolist() == rows[3].tolist()  # (1 - 1 + 1) / 3 of A, and nothing of B
+
+
+def test_an_ensemble_is_made_of_the_best_of_the_folds_before() -> None:
+    panel, accounts = _mixed_case()
+    mixtures = Mixtures(accounts.matrix, panel, RULES, 252.0)
+    options = {"resamples": 100, "mixtures": mixtures, "size": 2}
+    table = _compare(_trials(0, 0, 0, 0), accounts.portfolios, accounts.scores, **options)
+    sharpe = accounts.scores[(accounts.scores["metric"] == "sharpe") & (accounts.scores["fold"] == 0)]
+    best = sharpe.sort_values("value", ascending=False)["trial"].tolist()[:2]
+    assert table.loc["ensemble", "choices"] == f"fold 1: ppo {best[0]} + ppo {best[1]}"
+    returns = mixtures.returns(1, tuple(("ppo", trial) for trial in sorted(best)))
+    assert table.loc["ensemble", "mean_return"] == pytest.approx(returns.mean() * 252)
+    later = accounts.scores["fold"] == 1
+    other = accounts.scores.assign(value=accounts.scores["value"].where(~later, 1 - accounts.scores["value"]))
+    again = _compare(_trials(0, 0, 0, 0), accounts.portfolios, other, **options)
+    assert again["choices"].tolist() == table["choices"].tolist()
+
+
+def test_arms_with_transfer_choose_among_pre_trained_trials_and_the_others_do_not() -> None:
+    tables = _tables({0: [0.0] * 3, 1: [0.001] * 3, 2: [0.01] * 3, 3: [0.02] * 3}, noise=1e-4)
+    trials = _trials(0, 0, 2, 2)
+    without = _compare(trials[:2], tables[0].query("trial < 2"), tables[1].query("trial < 2"))
+    assert list(without.index) == ["defaults", "sharpe_only", "multi_metric", "multi_metric_filtered"]
+    pre_trained = [trial | ({"origin": "transfer"} if trial["trial"] > 1 else {}) for trial in trials]
+    table = _compare(pre_trained, *tables)
+    assert table.loc["transfer", "choices"] == "fold 1: ppo 3; fold 2: ppo 3"
+    assert table.loc["enhanced_without_ensemble", "choices"] == "fold 1: ppo 3; fold 2: ppo 3"
+    assert table.loc["sharpe_only", "choices"] == "fold 1: ppo 1; fold 2: ppo 1"
+    assert not table["seen"].any()
