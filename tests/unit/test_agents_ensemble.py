@@ -4,13 +4,15 @@ import dataclasses
 import importlib.util
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from outsample.agents import export
 from outsample.agents.ensemble import fit_selection
 from outsample.agents.gate import gate_bound, validated_returns
-from outsample.agents.lanes import fit_final, fit_member
+from outsample.agents.lanes import fit_member
+from outsample.agents.network import Head, initial_params
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.studio import Studio
 from outsample.config.agents import Agents
@@ -26,11 +28,10 @@ PANEL = case.panel({"A": case.planted(240, 1), "B": case.planted(220, 2)})
 FOLDS = case.folds(PANEL, {0: (200, 220), -1: (220, 220)})
 SCALERS = case.scalers(PANEL, FOLDS)
 MARKET = (PANEL, FOLDS, SCALERS, RULES, Gate())
-SMALL = {"alternatives": [], "updates": 6, "segment": 30}
+DIRECT = {**Agents().direct.model_dump(), "alternatives": [], "updates": 12, "segment": 30}
+# Of one program, for every further one costs seconds.
 MEMBERS = [
-    {"agent": "ppo", "params": {**Agents().ppo.model_dump(), **SMALL}},
-    {"agent": "ppo", "params": {**Agents().ppo.model_dump(), **SMALL, "torso": "gru", "units": 3, "weight_decay": 0.1}},
-    {"agent": "direct", "params": {**Agents().direct.model_dump(), **SMALL}},
+    {"agent": "direct", "params": DIRECT | {"learning_rate": rate}, "origin": "tpe"} for rate in (0.01, 0.05, 0.2)
 ]
 
 
@@ -44,34 +45,43 @@ def policy():
     return fit_selection(MEMBERS, 2, *MARKET)
 
 
-def test_the_targets_are_the_mean_of_what_each_member_would_hold_alone(policy):
+@pytest.fixture(scope="module")
+def with_memory(policy):
+    """The policy with a member that remembers, whose arrays are drawn, and the gate open."""
+    head = Head(outputs=3, positions=3, torso="gru", units=2)
+    actor = jax.vmap(lambda key: initial_params(head, len(policy.features), key))(
+        jax.random.split(jax.random.key(0), 4)
+    )
+    generator = np.random.Generator(np.random.PCG64(0))
+    actor = jax.tree.map(lambda x: (np.asarray(x) + generator.normal(0, 0.7, x.shape)).astype(np.float32), actor)
+    first, *others = policy.members
+    center, scale = first.center[:4], first.scale[:4]
+    drawn = dataclasses.replace(first, torso="gru", units=2, seeds=1, actor=actor, center=center, scale=scale)
+    return dataclasses.replace(policy, members=(first, drawn, *others), gate_open=True)
+
+
+def test_the_targets_are_the_mean_of_what_each_member_would_hold_alone(with_memory):
     alone = [
-        decide(_decider(dataclasses.replace(fit_final(**member, seeds=2, **_named()), gate_open=True)), PANEL).target
-        for member in MEMBERS
+        decide(_decider(dataclasses.replace(member, gate_open=True)), PANEL).target for member in with_memory.members
     ]
-    whole = _decider(dataclasses.replace(policy, gate_open=True))
+    whole = _decider(with_memory)
     found = decide(whole, PANEL).target
     expected = to_grid(np, np.mean(alone, axis=0), RULES)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert len(np.unique(expected)) > 3  # the members disagree somewhere
-    assert whole.memory == 3 + policy.members[1].memory
-    closed = decide(_decider(dataclasses.replace(policy, gate_open=False)), PANEL)
+    assert whole.memory == 4 + 4 * 2
+    closed = decide(_decider(dataclasses.replace(with_memory, gate_open=False)), PANEL)
     assert (closed.target == 0).all()
     assert (closed.preference != 0).any()
 
 
-def _named():
-    return dict(zip(("panel", "folds", "scalers", "rules", "gate"), MARKET, strict=True))
-
-
-def test_jax_and_onnx_agree(policy):
-    opened = dataclasses.replace(policy, gate_open=True)
+def test_jax_and_onnx_agree(with_memory):
     generator = np.random.Generator(np.random.PCG64(0))
-    memory = generator.uniform(-0.5, 0.5, (len(PANEL.dates), policy.memory))
-    memory[:, :3] = generator.integers(-1, 2, (len(memory), 3))
+    memory = generator.uniform(-0.5, 0.5, (len(PANEL.dates), with_memory.memory))
+    memory[:, :4] = generator.integers(-1, 2, (len(memory), 4))
     position = np.zeros(len(memory))
-    target, preference = _decider(opened).run(PANEL.features, position, memory=memory)
-    expected, wanted, _ = export.jax_targets(opened, PANEL.features, position, memory)
+    target, preference = _decider(with_memory).run(PANEL.features, position, memory=memory)
+    expected, wanted, _ = export.jax_targets(with_memory, PANEL.features, position, memory)
     np.testing.assert_allclose(target, expected, atol=1e-6)
     np.testing.assert_allclose(preference, wanted, atol=5e-6)
 
@@ -89,16 +99,19 @@ def test_the_gate_judges_the_mean_at_a_level_divided_by_all_that_was_tried(polic
     assert policy.gate_open == (policy.gate_bound > 0)
 
 
-def test_one_member_is_its_own_policy():
-    alone = fit_selection(MEMBERS[:1], 1, *MARKET)
-    expected = fit_final(**MEMBERS[0], seeds=1, **_named())
-    assert np.array_equal(alone.actor["out"]["kernel"], expected.actor["out"]["kernel"])
-    assert (alone.gate_level, alone.gate_bound) == (expected.gate_level, expected.gate_bound)
+def test_members_are_trained_as_if_they_were_alone(policy):
+    alone = fit_selection(MEMBERS[2:], 2, *MARKET)
+    assert np.array_equal(alone.actor["out"]["kernel"], policy.members[2].actor["out"]["kernel"])
+    assert (alone.gate_level, alone.gate_bound) == (policy.members[2].gate_level, policy.members[2].gate_bound)
+    assert alone.gate_level == Gate().level
 
 
 def test_the_document_and_the_arrays_name_every_member(policy):
     document = export.policy_document(policy, b"x")
-    assert (document["agent"], document["models"], document["seeds"]) == ("direct, ppo", 3 * 2 * 4, 2)
-    assert document["network"] == "linear + gru 3 + tanh 4"
+    assert (document["agent"], document["models"], document["seeds"]) == ("direct", 3 * 2 * 4, 2)
+    assert document["network"] == "tanh 4 + tanh 4 + tanh 4"
+    assert document["networks"] == ["tanh 4"]
+    other = dataclasses.replace(policy.members[0], agent="a2c")
+    assert dataclasses.replace(policy, members=(*policy.members, other)).agent == "a2c, direct"
     assert document["inputs"]["memory"] == ["batch", policy.memory]
     assert sorted(policy.arrays()) == ["member_00", "member_01", "member_02"]

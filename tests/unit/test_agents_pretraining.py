@@ -31,7 +31,7 @@ FOLDS, OTHER_FOLDS = (case.folds(panel, SPANS, inner_folds=2) for panel in (PANE
 OTHER_FOLDS = OTHER_FOLDS[OTHER_FOLDS["part"] != "test"].reset_index(drop=True)
 SCALERS = case.scalers(PANEL, FOLDS)
 SMALL = {"alternatives": [], "updates": 2, "segment": 30}
-PARAMS = {name: {**getattr(Agents(), name).model_dump(), **SMALL} for name in ("a2c", "direct", "dqn", "ppo")}
+PARAMS = {name: {**getattr(Agents(), name).model_dump(), **SMALL} for name in ("direct", "dqn", "ppo")}
 PARAMS["dqn"] |= {"batch": 60, "steps": 2}
 STILL = {"learning_rate": 1e-30, "weight_decay": 0.0}
 
