@@ -68,7 +68,7 @@ def accounted(shard):
 
 
 def _trials(*numbers):
-    return [{"agent": "ppo", "trial": n, "params": WHOLE} for n in numbers]
+    return [{"agent": "ppo", "trial": n, "origin": "tpe", "params": WHOLE} for n in numbers]
 
 
 def test_the_other_lanes_keep_their_bits(shard):

@@ -18,7 +18,6 @@ from outsample.config.control import NullControl, check_changes
 from outsample.config.data import Data
 from outsample.config.features import FeatureSet
 from outsample.config.selection import RECIPES, Selection, arms_of
-from outsample.config.selection import Arm as Arm
 from outsample.config.selection import MultiMetric as MultiMetric
 from outsample.config.validation import BarRules
 

@@ -61,7 +61,7 @@ def fetch(
         data: the block `data`; symbols whose source is of another kind are left out.
         root: folder of the repository.
         environment: where the values of `${VAR}` are.
-        symbols: which; none is all of `data.symbols` and `data.references`.
+        symbols: which; none is all that are read (`data.read_symbols`).
         retrieved, note: what `origin.json` shall say of the retrieval: an ISO date, and a text.
         force: also where bars that are stored would be lost, or another query was stored there.
         make: makes what asks the source; None takes the one of its kind.
