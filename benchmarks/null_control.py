@@ -92,7 +92,8 @@ def bars_of(returns: np.ndarray, number: int) -> pd.DataFrame:
 
 
 def settings_of(costs: bool):  # type: ignore[no-untyped-def]
-    from outsample.config.models import Folds, Market, Settings, Vault
+    from outsample.config.folds import Folds
+    from outsample.config.models import Market, Settings, Vault
     from outsample.control.control import settings_of as reduced
 
     development = FIRST_TRAIN + 2 + OUT_OF_FOLD

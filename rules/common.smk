@@ -181,11 +181,9 @@ def check_shards(shards):
     """Stop when the profile asks for more shards than a round has lanes."""
     settings = LOADED[EXPERIMENT].settings
     lanes = (
-        settings.search.trials_per_round
-        * settings.folds.n_folds
-        * settings.search.seeds
+        settings.search.trials_per_round * settings.folds.splits * settings.search.seeds
     )
-    starts = settings.folds.n_folds * settings.search.seeds
+    starts = settings.folds.splits * settings.search.seeds
     if settings.data.transfer and shards > starts:
         sys.exit(
             f"The profile asks for {shards} shards (set-scatter: trials), but {EXPERIMENT} has only {starts} "

@@ -140,6 +140,8 @@ rule make_folds:
     output:
         folds="results/{experiment}/folds.parquet",
         scalers="results/{experiment}/scalers.parquet",
+        table="results/{experiment}/fold_table.csv",
+        chart="results/{experiment}/fold_chart.svg",
     log:
         "results/{experiment}/logs/make_folds.log",
     benchmark:

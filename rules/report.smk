@@ -57,6 +57,8 @@ rule build_report:
         ),
         selections=selections,
         comparison="results/{experiment}/approach_comparison.parquet",
+        fold_metrics="results/{experiment}/fold_metrics.parquet",
+        paths="results/{experiment}/paths.parquet",
         policy="results/{experiment}/policy/policy.json",
         policy_manifest="results/{experiment}/policy/orbax.manifest.json",
         returns="results/{experiment}/evaluation/returns.parquet",

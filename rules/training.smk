@@ -261,6 +261,8 @@ rule compare_approaches:
     output:
         table="results/{experiment}/approach_comparison.parquet",
         csv="results/{experiment}/approach_comparison.csv",
+        fold_metrics="results/{experiment}/fold_metrics.parquet",
+        paths="results/{experiment}/paths.parquet",
     log:
         "results/{experiment}/logs/compare_approaches.log",
     benchmark:
@@ -273,7 +275,11 @@ rule compare_approaches:
         runtime=10,
     params:
         settings=config_of(
-            "market", "selection.multi_metric", "selection.ensemble", "evaluation"
+            "market",
+            "selection.multi_metric",
+            "selection.ensemble",
+            "evaluation",
+            "folds.scheme",
         ),
         code=code_of("compare_approaches"),
     message:

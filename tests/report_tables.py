@@ -14,9 +14,11 @@ from outsample.control.rates import summarise_control
 from outsample.evaluation.evaluate import evaluate, vault_bars
 from outsample.evaluation.robustness import robustness
 from outsample.evaluation.verdict import LEVELS
-from outsample.io import sha256_of, write_json, write_table
+from outsample.io import read_table, sha256_of, write_json, write_table
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
+from outsample.selection.folds import summarise_folds
+from outsample.selection.paths import path_metrics
 
 DEVELOPMENT, VAULT = 300, 120
 PERIODS = 252.0
@@ -205,6 +207,9 @@ def _training(folder, symbols, dates, rng, trades, agents) -> dict[str, Path | l
         closed = np.repeat(~lanes["gate_open"].to_numpy(), 2) & (scores["metric"] == "sharpe").to_numpy()
         scores.loc[closed, "value"] = np.nan
         write_table(scores, folder / f"scores.{agent}{r}.parquet", "scores")
+    every = pd.concat([read_table(path, "scores") for path in inputs["scores"]], ignore_index=True)
+    inputs["fold_metrics"] = folder / "fold_metrics.parquet"
+    write_table(summarise_folds(every), folder / "fold_metrics.parquet", "fold_metrics")
     return inputs
 
 
@@ -263,6 +268,9 @@ def _vault(folder, symbols, dates, rng, trades, simulated, agents) -> dict[str, 
     )
     paths["robustness"] = folder / "robustness.parquet"
     write_table(others, paths["robustness"], "robustness")
+    portfolios = _portfolios(development, np.random.Generator(np.random.PCG64(8)), agents)
+    paths["paths"] = folder / "paths.parquet"
+    write_table(path_metrics(portfolios, PERIODS), paths["paths"], "paths")
     paths["comparison"] = folder / "approach_comparison.parquet"
     write_table(comparison_table(), paths["comparison"], "approach_comparison")
     return paths

@@ -3,7 +3,8 @@
 import pandas as pd
 
 from outsample.config.features import FeatureSet
-from outsample.config.models import Folds, Market, Vault
+from outsample.config.folds import Folds
+from outsample.config.models import Market, Vault
 from outsample.features.registry import own_features
 from outsample.folds.audit import Written, audit_experiment
 from outsample.io import read_json, read_table, write_table

@@ -1,7 +1,8 @@
-"""Compare the ways to choose a trial by nested walk-forward: scores and portfolios of all trials -> Parquet and CSV."""
+"""Compare the ways to choose a trial, and each trial over its folds and paths: scores, portfolios -> Parquet, CSV."""
 
 import pandas as pd
 
+from outsample.config.folds import Folds
 from outsample.config.models import Evaluation, Market
 from outsample.config.selection import Selection
 from outsample.io import read_json, read_table, write_csv, write_table
@@ -9,22 +10,40 @@ from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 from outsample.selection.comparison import compare_arms
+from outsample.selection.folds import summarise_folds
 from outsample.selection.mixture import Mixtures
+from outsample.selection.paths import path_metrics
 
 
-def main(suggestions, scores, portfolios, matrices, development, quality, table, csv, *, settings):
+def main(
+    suggestions,
+    scores,
+    portfolios,
+    matrices,
+    development,
+    quality,
+    table,
+    csv,
+    fold_metrics,
+    paths,
+    *,
+    settings,
+):
     periods, market = read_json(quality, "quality")["calendar"]["periods_per_year"], Market(**settings["market"])
     selection = Selection(**settings["selection"])
     documents = [read_json(path, "suggestions") for path in suggestions]
     evaluation = Evaluation(**settings["evaluation"])
+    folds = Folds(**settings["folds"])
+    earned = pd.concat([read_table(path, "portfolios") for path in portfolios], ignore_index=True)
+    scored = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
     compared = compare_arms(
         [
             trial | {"agent": document["agent"], "round": document["round"]}
             for document in documents
             for trial in document["trials"]
         ],
-        pd.concat([read_table(path, "scores") for path in scores], ignore_index=True),
-        pd.concat([read_table(path, "portfolios") for path in portfolios], ignore_index=True),
+        scored,
+        earned,
         selection.multi_metric,
         periods,
         evaluation.resamples,
@@ -39,9 +58,12 @@ def main(suggestions, scores, portfolios, matrices, development, quality, table,
             market.starting_equity if market.whole_shares else 1.0,
         ),
         selection.ensemble.size,
+        walks_forward=folds.walks_forward,
     )
     write_table(compared, table, "approach_comparison")
     write_csv(compared, csv)
+    write_table(summarise_folds(scored), fold_metrics, "fold_metrics")
+    write_table(path_metrics(earned, periods, market.risk_free_rate), paths, "paths")
 
 
 if "snakemake" in globals():

@@ -7,9 +7,9 @@ import pandas as pd
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from outsample.config.models import Folds
+from outsample.config.folds import Folds
 from outsample.errors import DataError
-from outsample.folds.walk_forward import make_folds
+from outsample.folds.make import make_folds
 
 CASES = st.fixed_dictionaries(
     {

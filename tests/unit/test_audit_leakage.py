@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from outsample.config.features import CalendarFeatures, CrossFeatures, FeatureSet, UserFeatures
-from outsample.config.models import Folds, Vault
+from outsample.config.folds import Folds
+from outsample.config.models import Vault
 from outsample.errors import AuditError
 from outsample.features.audit import audit_decisions, audit_leakage, choose_cuts, replace_future
 from outsample.features.build import build_features
@@ -17,9 +18,9 @@ from outsample.features.listing import EVERY
 from outsample.features.references import Closes
 from outsample.features.registry import INDICATORS, own_features, requested_features
 from outsample.folds.audit import audit_experiment
+from outsample.folds.make import make_folds
 from outsample.folds.scalers import fit_scalers
 from outsample.folds.vault import split_vault
-from outsample.folds.walk_forward import make_folds
 from outsample.market.accounting import Ledger, MarketRules, simulate
 from outsample.market.fill_audit import audit_fills
 
@@ -338,14 +339,15 @@ def test_the_five_classic_leaks_are_caught(
 def test_table_that_is_not_the_audited_one_is_refused(repository):
     from outsample.config.data import Data, SimulatedSource
     from outsample.config.features import FeatureSet
-    from outsample.config.models import Folds, Market, Vault
+    from outsample.config.folds import Folds
+    from outsample.config.models import Market, Vault
     from outsample.data.sources import read_bars
     from outsample.data.validate import validate_bars
     from outsample.features.build import build_features
     from outsample.folds.audit import Written, audit_experiment
+    from outsample.folds.make import make_folds
     from outsample.folds.scalers import fit_scalers
     from outsample.folds.vault import split_vault
-    from outsample.folds.walk_forward import make_folds
 
     data = Data(source=SimulatedSource(bars=700), symbols=["B", "A"])
     bars, _ = validate_bars(read_bars(data, repository)[0], data, Market())

@@ -11,7 +11,6 @@ from outsample.config.models import Evaluation
 from outsample.errors import DataError
 from outsample.evaluation import EvaluationResult, evaluate
 from outsample.evaluation.benchmarks import SERIES
-from outsample.evaluation.evaluate import trial_returns
 from outsample.evaluation.judge import judge
 from outsample.io.files import write_json, write_table
 from outsample.market.accounting import MarketRules
@@ -19,6 +18,7 @@ from outsample.market.hindsight import best_in_hindsight
 from outsample.market.metrics import BENCHMARK_METRICS, METRICS
 from outsample.market.panel import Panel
 from outsample.selection.matrix import account
+from outsample.selection.paths import trial_returns
 
 RULES = MarketRules("next_open", 0.0006, 0.00004, short_selling=True, grid=0.01, band=0.0)
 QUICK = Evaluation(resamples=200, random_agents=50)

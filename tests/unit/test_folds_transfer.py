@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.models import Folds, Settings
+from outsample.config.folds import Folds
+from outsample.config.models import Settings
 from outsample.errors import DataError
 from outsample.features.build import build_features
+from outsample.folds.make import make_folds
 from outsample.folds.transfer import transfer_tables
 from outsample.folds.vault import split_vault
-from outsample.folds.walk_forward import make_folds
 
 FOLDS = Folds(n_folds=2, min_train=0.5, inner_folds=2, embargo=3)
 SETTINGS = Settings(

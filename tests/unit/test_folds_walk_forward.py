@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outsample.config.models import Folds
+from outsample.config.folds import Folds
 from outsample.errors import DataError
-from outsample.folds.walk_forward import make_folds
+from outsample.folds.make import make_folds
 
 
 def development(positions: dict[str, list[int]]) -> pd.DataFrame:

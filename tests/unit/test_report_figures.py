@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outsample.report import charts, figures
+from outsample.report import charts, figures, folds
 from outsample.report.inputs import read_tables
 
 write_tables = runpy.run_path(str(Path(__file__).parents[1] / "report_tables.py"))["write_tables"]
@@ -55,7 +55,7 @@ def test_drawdown_is_the_fall_from_the_highest_equity(report):
 
 
 def test_the_time_line_shows_every_fold_its_purge_and_the_vault(report):
-    (traces,) = drawn(figures.fold_time_line(report))
+    (traces,) = drawn(folds.fold_time_line(report))
     by_name = {trace["name"]: trace for trace in traces}
     assert by_name["purged before the test"]["text"] == ["2 bars purged"] * 3
     assert by_name["vault"]["x"] == [report.split["vault"]["first"], report.split["vault"]["last"]]
@@ -186,7 +186,7 @@ def test_vault_figures_share_their_zoom(report):
     for part in (figures.equity, figures.drawdown, figures.behaviour, figures.costs):
         fragment = part(report)
         assert fragment.count('data-group="vault"') == fragment.count('class="chart"')
-    assert "data-group" not in figures.fold_time_line(report)
+    assert "data-group" not in folds.fold_time_line(report)
 
 
 def luminance(color: str) -> float:

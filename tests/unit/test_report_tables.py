@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from outsample.report import prose, readings, tables
+from outsample.report import folds, prose, readings, tables
 from outsample.report.inputs import read_tables
 from outsample.report.markup import Fragment, details, escape, general, interval, number, paragraphs, percent, table
 
@@ -162,7 +162,7 @@ def test_a_parameter_that_an_agent_does_not_have_is_left_blank(several):
 
 
 def test_purged_bars_stand_between_what_a_fold_learns_and_its_test(report):
-    rows = cells(tables.folds(report), "folds")
+    rows = cells(folds.folds(report), "folds")
     assert [(row[2][1], row[3][1], row[5][1]) for row in rows] == [(118, 2, 60), (178, 2, 60), (238, 2, 60)]
 
 

@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from arch.bootstrap import SPA
 from scipy.stats import norm
 
-from outsample.selection.bootstrap import autocovariance, bootstrap_multiplicities, politis_white_block_length
+from outsample.selection.bootstrap import (
+    autocovariance,
+    bootstrap_indices,
+    bootstrap_multiplicities,
+    politis_white_block_length,
+)
 from outsample.selection.statistics import (
     _bootstrap_variance,
     alpha_p_value,
@@ -113,6 +119,28 @@ def test_spa_does_not_pay_for_hopeless_columns() -> None:
     hopeless = _noise(4, 1000, 200) - 0.01
     alone = superior_predictive_ability(good)
     assert superior_predictive_ability(np.concatenate([good, hopeless], axis=1)) == pytest.approx(alone, abs=0.005)
+
+
+def test_spa_is_the_formula_of_the_paper_written_out() -> None:
+    """Hansen (2005), eqs. 1-4, resample by resample; and `arch`, whose statistic differs by a scale for one column."""
+    n, returns = 250, _noise(11, 250, 4) + np.array([0.0008, 0.0002, -0.0003, -0.004])
+    mean, centred = returns.mean(axis=0), returns - returns.mean(axis=0)
+    lag = np.arange(1, n)
+    kappa = (n - lag) / n * 0.8**lag + lag / n * 0.8 ** (n - lag)  # blocks of 5 bars
+    gamma = np.array([(centred[: n - i] * centred[i:]).sum(axis=0) / n for i in range(n)])
+    omega = np.sqrt(gamma[0] + 2 * kappa @ gamma[1:])
+    statistic = max(0.0, (n**0.5 * mean / omega).max())
+    kept = np.where(n**0.5 * mean / omega >= -((2 * np.log(np.log(n))) ** 0.5), mean, 0.0)
+    assert kept[3] == 0.0  # too bad to matter
+    drawn = [
+        max(0.0, (n**0.5 * (returns[rows].mean(axis=0) - kept) / omega).max())
+        for rows in bootstrap_indices(n, 5, 400, 3)
+    ]
+    assert superior_predictive_ability(returns, 5, 3, 400) == pytest.approx(np.mean(np.array(drawn) >= statistic))
+    one = returns[:, :1]
+    other = SPA(np.zeros(n), -one, block_size=5, reps=2000, bootstrap="stationary", seed=1)
+    other.compute()
+    assert superior_predictive_ability(one, 5, 0, 2000) == pytest.approx(other.pvalues["consistent"], abs=0.04)
 
 
 def test_spa_on_noise_is_roughly_uniform() -> None:

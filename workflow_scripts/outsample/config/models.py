@@ -17,6 +17,7 @@ from outsample.config.block import Block, key, refusal
 from outsample.config.control import NullControl, check_changes
 from outsample.config.data import Data
 from outsample.config.features import FeatureSet
+from outsample.config.folds import Folds
 from outsample.config.selection import RECIPES, Selection, arms_of
 from outsample.config.selection import MultiMetric as MultiMetric
 from outsample.config.validation import BarRules
@@ -53,29 +54,6 @@ class Vault(Block):
 
     start: datetime.date | None = key(None, "First date of the vault; null takes the last `fraction`.", "date")
     fraction: float = key(0.25, "Share of the dates that goes to the vault where `start` is null.", "1", gt=0, lt=0.9)
-
-
-class Folds(Block):
-    """Walk-forward folds of the development span, and the inner folds of the gate."""
-
-    scheme: Literal["anchored", "rolling"] = key(
-        "anchored", "Train spans start at the first date, or are all as long as the first one.", "-"
-    )
-    n_folds: int = key(5, "Walk-forward folds K.", "1", ge=2, le=100)
-    min_train: float = key(
-        0.4, "Share of the development dates in the first train span; of a rolling scheme, in each.", "1", gt=0, lt=1
-    )
-    inner_folds: int = key(4, "Blocks of each train span, each validated by a model that has not seen it.", "1", ge=2)
-    scaling: Literal["standard", "robust", "min_max", "quantile_rank"] = key(
-        "standard",
-        "Scaling of the features, fitted on each train span: by mean and standard deviation, by median and "
-        "interquartile range, or from -1 to 1 by value or by rank (clipped beyond the train values).",
-        "-",
-    )
-    reward_horizon: int = key(1, "Bars over which a reward is measured.", "bars", ge=1)
-    embargo: int | None = key(
-        None, "Bars left out where training follows a tested block; null is the longest look-back.", "bars", ge=0
-    )
 
 
 class Gate(Block):

@@ -21,10 +21,10 @@ from outsample.config.models import Settings
 from outsample.evaluation.judge import Judged, judge
 from outsample.features.build import build_features
 from outsample.features.user import UserFeature
+from outsample.folds.make import make_folds
 from outsample.folds.scalers import fit_scalers
 from outsample.folds.transfer import transfer_tables
 from outsample.folds.vault import split_vault
-from outsample.folds.walk_forward import make_folds
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 from outsample.search.rounds import suggest

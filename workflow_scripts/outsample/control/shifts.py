@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from outsample.control.surrogates import generator_of
-from outsample.evaluation.evaluate import trial_returns
 from outsample.evaluation.verdict import BLOCK
 from outsample.market.accounting import MarketRules, simulate
 from outsample.market.panel import Panel
 from outsample.market.portfolio import portfolio_equity
+from outsample.selection.paths import blocks_tested, mean_by_date, trial_returns
 from outsample.selection.statistics import hedge, superior_predictive_ability
 
 _LANE = ["agent", "trial", "seed"]
 _LANES_AT_ONCE = 2000
-_LEAST = 0.1  # share of a fold; after a shift of a few bars a target still meets what it was made for
+_LEAST = 0.1  # share of a block; after a shift of a few bars a target still meets what it was made for
 Floats = NDArray[np.float64]
 
 
 class _Span(NamedTuple):
-    """One symbol's rows of one fold."""
+    """One symbol's rows of one tested block."""
 
     dates: NDArray[np.datetime64]  # [T]
     open: Floats  # [T]
@@ -46,14 +46,14 @@ def shift_targets(
     seed: int,
     resamples: int,
 ) -> pd.DataFrame:
-    """The tests of all trials after circular shifts of all targets within each fold, the same for all symbols.
+    """The tests of all trials after circular shifts of all targets within each tested block, the same for all symbols.
 
     Args:
         matrix: tables "matrix" of all agents and rounds together.
         portfolios: tables "portfolios" of the same.
         panel: the development bars.
         rules: costs and limits; whole shares are left out of account.
-        shifts: how many, each by a random share of the fold, from a tenth to nine tenths.
+        shifts: how many, each by a random share of the block, from a tenth to nine tenths.
         seed: of the shifts.
         resamples: of the tests, as in the verdict.
     Returns: table `shifted_targets`.
@@ -63,13 +63,16 @@ def shift_targets(
         return pd.DataFrame(columns=list(columns)).astype(columns)
     keys = matrix[_LANE].drop_duplicates().sort_values(_LANE, ignore_index=True)
     trial_of = keys.groupby(["agent", "trial"], sort=True).ngroup().to_numpy()
-    folds = [_spans(of_fold, panel) for _, of_fold in matrix.groupby("fold", sort=True)]
+    block = blocks_tested(matrix["fold"], matrix["date"])
+    folds = [_spans(rows, panel) for _, rows in matrix.groupby([matrix["fold"], block], sort=True)]
+    dates = np.concatenate([np.unique(np.concatenate([s.dates for s in spans.values()])) for spans in folds])
     _, market = trial_returns(portfolios)
     shares = generator_of(seed, 0, purpose=3).uniform(_LEAST, 1 - _LEAST, shifts)
     rows = []
     with threadpool_limits(1, user_api="blas"):
         for number, net in enumerate(_replayed(folds, shares, panel, rules, len(keys))):
-            trials = np.stack([net[:, trial_of == trial].mean(axis=1) for trial in range(trial_of.max() + 1)], axis=1)
+            each = np.stack([net[:, trial_of == trial].mean(axis=1) for trial in range(trial_of.max() + 1)], axis=1)
+            trials = mean_by_date(dates, each)
             hedged = superior_predictive_ability(hedge(trials, market)[0], BLOCK, 0, resamples)
             raw = superior_predictive_ability(trials, BLOCK, 0, resamples)
             rows.append({"number": number, "p_trials_hedged": hedged, "p_trials_raw": raw})
@@ -91,7 +94,7 @@ def _spans(of_fold: pd.DataFrame, panel: Panel) -> dict[str, _Span]:
 def _replayed(
     folds: list[dict[str, _Span]], shares: Floats, panel: Panel, rules: MarketRules, lanes: int
 ) -> Iterator[Floats]:
-    """Net portfolio returns [T of all folds, lanes] of each shift."""
+    """Net portfolio returns [T of all tested blocks, lanes] of each shift."""
     divisible = MarketRules(**{**vars(rules), "whole_shares": False})
     width = max(_LANES_AT_ONCE // lanes, 1)
     for first in range(0, len(shares), width):
@@ -101,7 +104,7 @@ def _replayed(
 
 
 def _fold_returns(spans: dict[str, _Span], shares: Floats, panel: Panel, rules: MarketRules) -> Floats:
-    """Net portfolio returns [T, shifts * lanes] of one fold; a symbol without rows there keeps its cash."""
+    """Net portfolio returns [T, shifts * lanes] of one block; a symbol without rows there keeps its cash."""
     sleeves = {}
     for symbol, span in spans.items():
         bars = len(span.dates) - 2  # the last two targets are the flat end

@@ -31,6 +31,7 @@ from outsample.market.metrics import NOISE_FLOOR, combine_activities, compute_me
 from outsample.market.panel import Panel
 from outsample.market.portfolio import Portfolio, portfolio_equity
 from outsample.market.trades import round_trips
+from outsample.selection.paths import trial_returns
 from outsample.selection.statistics import (
     deflated_sharpe_ratio,
     effective_number_of_trials,
@@ -305,22 +306,6 @@ def _metrics(
 def _metrics_table(metrics: _Metrics) -> pd.DataFrame:
     rows = [(*key, found.value, found.lower, found.upper) for key, found in metrics.items()]
     return pd.DataFrame(rows, columns=["series", "symbol", "metric", "value", "lower", "upper"])
-
-
-def trial_returns(portfolios: pd.DataFrame) -> tuple[Array, Array]:
-    """Out-of-fold returns of all trials, [T, N], the mean over their seeds, and of buy and hold, [T].
-
-    Columns are ordered by agent and trial; rows by date, all folds one after the other.
-
-    Args: portfolios: tables "portfolios" of every round and agent.
-    Raises: ValueError where the trials do not cover the same bars.
-    """
-    means = portfolios.groupby(["fold", "date", "agent", "trial"], sort=True)["net_return"].mean()
-    wide = means.unstack(["agent", "trial"]).sort_index(axis=1)
-    if wide.isna().to_numpy().any():
-        raise ValueError("the trials do not cover the same bars")
-    market = portfolios.groupby(["fold", "date"], sort=True)["buy_and_hold_return"].first()
-    return wide.to_numpy(), market.to_numpy()
 
 
 def _verdict(

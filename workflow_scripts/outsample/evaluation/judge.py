@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from outsample.config.models import Evaluation
-from outsample.evaluation.evaluate import trial_returns, vault_bars
+from outsample.evaluation.evaluate import vault_bars
 from outsample.evaluation.verdict import SkillTests, decide_level, run_tests
 from outsample.market.accounting import MarketRules, fill_prices, simulate
 from outsample.market.metrics import combine_activities, describe_activity, sharpe_ratio
 from outsample.market.panel import Panel
 from outsample.market.portfolio import portfolio_equity
 from outsample.market.trades import round_trips
+from outsample.selection.paths import trial_returns
 
 Array = NDArray[np.float64]
 

@@ -1,1 +1,1 @@
-"""What may be trained on, validated and tested: the vault, walk-forward folds, their scalers, and their audit."""
+"""What may be trained on, validated and tested: the vault, the folds, their scalers, and their audit."""

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 
 from outsample.config.features import FeatureSet
-from outsample.config.models import Folds, Vault
+from outsample.config.folds import Folds
+from outsample.config.models import Vault
 from outsample.errors import AuditError
 from outsample.features.audit import audit_leakage, choose_cuts
 from outsample.features.build import build_features
 from outsample.features.user import UserFeature
+from outsample.folds.make import make_folds
 from outsample.folds.scalers import fit_scalers
 from outsample.folds.vault import split_vault, vault_start
-from outsample.folds.walk_forward import make_folds
 
 
 class Written(NamedTuple):

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from outsample.config.models import Folds, Settings
+from outsample.config.folds import Folds
+from outsample.config.models import Settings
 from outsample.errors import DataError
 from outsample.features.build import build_features, without_warm_up
 from outsample.features.user import UserFeature
-from outsample.folds.walk_forward import make_folds
+from outsample.folds.make import make_folds
 
 
 def transfer_tables(

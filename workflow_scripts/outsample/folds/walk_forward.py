@@ -27,27 +27,19 @@ the final policy, fold -1, at the end of the development span:
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from outsample.config.models import Folds
-from outsample.errors import DataError
-from outsample.features.build import symbol_rows
-from outsample.io.schemas import TABLES
-
-FILL_DELAY = 1  # bars from a decision to its fill, under next_open as under next_close
-MIN_SPAN = 2  # dates of a tested or validated span: a decision and its fill
+from outsample.config.folds import Folds
+from outsample.folds.spans import FILL_DELAY, MIN_SPAN, Part, Span, SymbolDates, equal_blocks
 
 
 @dataclass(frozen=True)
-class Layout:
+class WalkForward:
     """Lengths on the union of dates: the first train span, each test span but the last, the gaps, the inner folds."""
 
     dates: int
@@ -60,7 +52,7 @@ class Layout:
     rolling: bool
 
     @classmethod
-    def of(cls, dates: int, n_folds: int, folds: Folds, look_back: int) -> Layout:
+    def of(cls, dates: int, n_folds: int, folds: Folds, look_back: int) -> WalkForward:
         first_train = math.floor(dates * folds.min_train + 0.5)
         purge = folds.reward_horizon + FILL_DELAY
         embargo = look_back if folds.embargo is None else folds.embargo
@@ -83,21 +75,20 @@ class Layout:
                 )
         return None
 
-    def blocks(self, first: int, end: int) -> list[tuple[int, int]]:
+    def blocks(self, first: int, end: int) -> list[Span]:
         """The validated blocks [start, end) of a train span [first, end): equal, the last takes the remainder."""
-        length = (end - first) // self.inner
-        edges = [first + number * length for number in range(self.inner)] + [end]
-        return list(itertools.pairwise(edges))
+        return equal_blocks(first, end, self.inner)
 
     def train_first(self, end: int) -> int:
         """First date of the train span that ends before position `end`."""
         return end - self.first_train if self.rolling else 0
 
-    def outer(self) -> list[tuple[int, int]]:
+    @cached_property
+    def outer(self) -> list[Span]:
         """Test spans [start, end): contiguous, equal, the last takes the remainder and ends with the development."""
-        from skfolio.model_selection import WalkForward  # 3 s to import, for this rule alone
+        from skfolio.model_selection import WalkForward as Cutter  # 3 s to import, for this rule alone
 
-        cutter = WalkForward(
+        cutter = Cutter(
             test_size=self.test,
             train_size=self.first_train,
             purged_size=self.purge,
@@ -105,153 +96,28 @@ class Layout:
         )
         usable = self.first_train + self.purge + self.n_folds * self.test
         spans = [(int(test[0]), int(test[-1]) + 1) for _, test in cutter.split(np.empty((usable, 1)))]
-        # WalkForward can drop a remainder or make a short fold of it, but not give it to the last fold.
+        # It can drop a remainder or make a short fold of it, but not give it to the last fold.
         return [*spans[:-1], (spans[-1][0], self.dates)]
 
+    def parts(self, own: SymbolDates) -> Iterator[Part]:
+        """Every part of one symbol."""
+        for fold, (start, end) in enumerate(self.outer):
+            yield Part(fold, -1, "test", [own.rows(start, end)])
+            yield from self._inner_parts(fold, own, start - self.purge, own.train_end(start, self.purge))
+        yield from self._inner_parts(-1, own, self.dates, len(own.dates))
 
-@dataclass(frozen=True)
-class SymbolDates:
-    """Where one symbol's rows lie on the union of dates."""
+    def _inner_parts(self, fold: int, symbol: SymbolDates, span: int, limit: int) -> Iterator[Part]:
+        """The inner folds of one symbol in the train span of the union that ends at `span`, its rows cut at `limit`.
 
-    dates: NDArray[np.datetime64]  # [rows]
-    row_at: NDArray[np.int64]  # [union dates + 1]: its first row on or after each position of the union
-
-    def rows(self, start: int, end: int) -> tuple[int, int]:
-        """Its rows [start, end) within positions [start, end) of the union."""
-        return int(self.row_at[start]), int(self.row_at[end])
-
-    def train_end(self, tested: int, purge: int) -> int:
-        """End of its rows whose reward is known before position `tested`.
-
-        The purge counts the symbol's own bars, never fewer than as many dates of the union: where its bars have gaps
-        (a stock beside a market that never closes) its reward spans more dates. A symbol outside the union, to
-        pre-train on, may have more bars than that, and is cut by dates.
+        Written here, not taken from skfolio: CombinatorialPurgedCV holds out two blocks or more, and counts its purge
+        in rows of one table, not in the rows of each symbol.
         """
-        return max(min(int(self.row_at[tested]) - purge, int(self.row_at[max(tested - purge, 0)])), 0)
-
-    def train_start(self, tested: int, gap: int) -> int:
-        """First of its rows that lies `gap` own bars after a block which ended before position `tested`.
-
-        A symbol that starts after the block has no own bars to count from, so the gap counts dates of the union; so it
-        does for a symbol outside the union that has more bars.
-        """
-        started, by_date = int(self.row_at[tested]), int(self.row_at[min(tested + gap, len(self.row_at) - 1)])
-        return max(started + gap, by_date) if started else by_date
-
-
-def _inner_parts(
-    layout: Layout, symbol: SymbolDates, span: int, limit: int
-) -> Iterator[tuple[int, str, list[tuple[int, int]]]]:
-    """The inner folds of one symbol in the train span of the union that ends at `span`, its rows cut off at `limit`.
-
-    Written here, not taken from skfolio: CombinatorialPurgedCV holds out two blocks or more, and counts its purge in
-    rows of one table, not in the rows of each symbol.
-    """
-    gap = layout.purge + layout.embargo
-    opening = layout.train_first(span)
-    own_first, _ = symbol.rows(opening, span)
-    for inner, (start, end) in enumerate(layout.blocks(opening, span)):
-        first, last = symbol.rows(start, end)
-        before = (own_first, symbol.train_end(start, layout.purge))
-        after = (symbol.train_start(end, gap), limit)
-        yield inner, "train", [before, after]
-        yield inner, "validate", [(first, min(last, limit))]
-
-
-def _dates_that_fit(dates: int, folds: Folds, look_back: int) -> int:
-    """A number of dates for the folds asked, one less of which would not do; more than `dates`, which do not."""
-    low, high = dates, 2 * dates
-    while Layout.of(high, folds.n_folds, folds, look_back).lack() is not None:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if Layout.of(middle, folds.n_folds, folds, look_back).lack() is None:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def _require_room(dates: int, folds: Folds, look_back: int) -> Layout:
-    layout = Layout.of(dates, folds.n_folds, folds, look_back)
-    lack = layout.lack()
-    if lack is None:
-        return layout
-    fits = [k for k in range(2, folds.n_folds) if Layout.of(dates, k, folds, look_back).lack() is None]
-    if fits:
-        advice = f"the largest number of folds that fits is {fits[-1]}"
-    else:
-        advice = (
-            f"the largest number of folds that fits is 0; give {_dates_that_fit(dates, folds, look_back)} dates of "
-            "development, or lower folds.embargo or folds.inner_folds"
-        )
-    raise DataError(
-        f"The development span of {dates} dates is too short for folds.n_folds {folds.n_folds}: {lack}; {advice}."
-    )
-
-
-def make_folds(
-    development: pd.DataFrame, folds: Folds, look_back: int, others: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Cut the development span into purged walk-forward folds and the inner folds of each train span.
-
-    Folds are cut on the union of the dates of all symbols. The train span of a fold starts at the first date, or with
-    scheme rolling as many dates before its end as the first one has, and ends purge = reward_horizon + 1 (fill delay)
-    bars before its test span. Each inner fold validates one block of it and
-    trains on the rest, less the purge before the block, and the purge and the embargo after it. A symbol without rows
-    in a part has no line there. Source: Lopez de Prado (2018), chapter 7.
-
-    Args:
-        development: table `development`, sorted by symbol and date.
-        folds: numbers and gaps; an `embargo` of None is `look_back`.
-        look_back: longest look-back of a feature, in bars.
-        others: rows of other symbols before the vault, sorted likewise. They are divided instead, at the dates at which
-            the development rows are, and none of them is tested: weights are pre-trained on them.
-    Returns: table `folds`.
-    Raises: DataError where the span is too short (the largest number of folds that fits is named), or where no symbol
-        has a row to train on.
-    """
-    dates = np.unique(development["date"].to_numpy())
-    layout = _require_room(len(dates), folds, look_back)
-    divided = development if others is None else others
-    every = divided["date"].to_numpy()
-    symbols = {}
-    for symbol, rows in symbol_rows(divided):
-        row_at = np.append(np.searchsorted(every[rows], dates), rows.stop - rows.start)
-        symbols[symbol] = SymbolDates(every[rows], row_at)
-    lines: list[dict[str, Any]] = []
-
-    def add(fold: int, inner: int, part: str, symbol: str, blocks: list[tuple[int, int]]) -> None:
-        for block, (start, end) in enumerate([(start, end) for start, end in blocks if start < end]):
-            own = symbols[symbol].dates
-            keys = {"fold": fold, "inner": inner, "part": part, "symbol": symbol, "block": block}
-            lines.append(keys | {"start": start, "end": end, "first_date": own[start], "last_date": own[end - 1]})
-
-    for fold, (start, end) in enumerate(layout.outer()):
-        for symbol, own in symbols.items():
-            if others is None:
-                add(fold, -1, "test", symbol, [own.rows(start, end)])
-            limit = own.train_end(start, layout.purge)
-            for inner, part, blocks in _inner_parts(layout, own, start - layout.purge, limit):
-                add(fold, inner, part, symbol, blocks)
-    for symbol, own in symbols.items():
-        for inner, part, blocks in _inner_parts(layout, own, len(dates), len(own.dates)):
-            add(-1, inner, part, symbol, blocks)
-    return _checked(lines, folds, "data.symbols" if others is None else "data.transfer")
-
-
-def _checked(lines: list[dict[str, Any]], folds: Folds, key: str) -> pd.DataFrame:
-    """The lines as table `folds`, once every part is found to have a row of some symbol."""
-    found = {(line["fold"], line["inner"], line["part"]) for line in lines}
-    for fold in range(-1, folds.n_folds):
-        for inner in range(folds.inner_folds):
-            for part in ("train", "validate"):
-                if (fold, inner, part) not in found:
-                    raise DataError(
-                        f"No symbol of {key} has a bar in part {part} of fold {fold}, inner fold {inner}; give symbols "
-                        "that start earlier, or raise folds.min_train or lower folds.embargo."
-                    )
-    schema = TABLES["folds"]
-    types = {name: kind for name, kind in schema.columns.items() if kind.startswith("int")}
-    frame = pd.DataFrame(lines, columns=list(schema.columns)).astype(types)
-    return frame.sort_values(list(schema.keys), kind="stable", ignore_index=True)
+        gap = self.purge + self.embargo
+        opening = self.train_first(span)
+        own_first, _ = symbol.rows(opening, span)
+        for inner, (start, end) in enumerate(self.blocks(opening, span)):
+            first, last = symbol.rows(start, end)
+            before = (own_first, symbol.train_end(start, self.purge))
+            after = (symbol.train_start(end, gap), limit)
+            yield Part(fold, inner, "train", [before, after])
+            yield Part(fold, inner, "validate", [(first, min(last, limit))])

@@ -154,7 +154,7 @@ TABLES: dict[str, TableSchema] = {
     # Ways to choose a trial by nested walk-forward, against `defaults`: annual Sharpe ratio and mean return of what
     # each chose, its Sharpe ratio by fold in four summaries, the difference of Sharpe ratios with its interval, and its
     # two-sided p-value, alone and by Holm. seen: suggested by scores of the very folds, so an upper bound. choices:
-    # "fold 1: ppo 3; ...". No rows where there is one fold.
+    # "fold 1: ppo 3; ...". No rows where there is one fold, or folds train on dates after their test.
     "approach_comparison": TableSchema(
         {"arm": "string", "seen": "bool", "folds": "int64", "bars": "int64"}
         | dict.fromkeys(("mean_return", "sharpe", "sharpe_lower", "sharpe_upper"), "float64")
@@ -162,6 +162,22 @@ TABLES: dict[str, TableSchema] = {
         | dict.fromkeys(("difference", "difference_lower", "difference_upper", "p_value", "p_holm"), "float64")
         | {"choices": "string"},
         ("arm",),
+    ),
+    # Each trial over its folds: folds on which the metric is defined, and their mean, median, worst and interquartile
+    # mean (outsample.selection.folds); null where it is defined on none. Metrics of which neither is better have none.
+    "fold_metrics": TableSchema(
+        {"agent": "string", "trial": "int32", "metric": "string", "folds": "int64"}
+        | dict.fromkeys(("mean", "median", "worst", "iqm"), "float64"),
+        ("agent", "trial", "metric"),
+        frozenset({"mean", "median", "worst", "iqm"}),
+    ),
+    # Each trial on each path through the tested blocks (outsample.selection.paths), the mean of its seeds; one path
+    # where every bar is tested once. sharpe: per year, null where undefined.
+    "paths": TableSchema(
+        {"agent": "string", "trial": "int32", "path": "int32", "bars": "int64"}
+        | dict.fromkeys(("total_return", "sharpe", "max_drawdown"), "float64"),
+        ("agent", "trial", "path"),
+        frozenset({"sharpe"}),
     ),
     # The vault: series is agent, buy_and_hold, scaled_buy_and_hold, sma_cross or flat; symbol is a symbol or
     # "portfolio". price: raw close (0 for the portfolio). Returns and cost as in the matrix; equity in currency.

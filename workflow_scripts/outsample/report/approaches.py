@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from outsample.config.folds import Folds
 from outsample.config.selection import RECIPES, arms_of
 from outsample.report.inputs import Tables
 from outsample.report.markup import (
@@ -86,7 +87,7 @@ def comparison(tables: Tables) -> Fragment:
     """The arms by nested walk-forward, and in words which differences are larger than noise."""
     found = tables.comparison
     if found.empty:
-        return paragraphs(["The arms are not compared: there is one fold, or the configured settings broke down."])
+        return paragraphs([not_compared(tables)])
     rows: list[list[Content]] = [
         [
             f"{row['arm']}{' (upper bound)' if row['seen'] else ''}",
@@ -108,6 +109,17 @@ def comparison(tables: Tables) -> Fragment:
     ]
     caption = "Arms where they could not look: at each fold the choice is made from the folds before it"
     return join(table("comparison", headers, rows, caption), paragraphs(sentences(found)))
+
+
+def not_compared(tables: Tables) -> str:
+    """Why the comparison has no rows."""
+    scheme = tables.settings["folds"]["scheme"]
+    if Folds(**tables.settings["folds"]).walks_forward:
+        return "The arms are not compared: there is one fold, or the configured settings broke down."
+    return (
+        f"The arms are not compared: with folds.scheme {scheme} models learn from bars after those that they are "
+        "tested on, so there is no fold on which an arm, choosing from the others, could not have looked."
+    )
 
 
 def in_order(found: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -76,108 +75,6 @@ def drawdown(tables: Tables) -> Fragment:
     return show(figure, "drawdown", caption, alt, 260, VAULT)
 
 
-def _longest_symbol(folds: pd.DataFrame) -> pd.DataFrame:
-    ends = folds.groupby("symbol")["end"].max()
-    return folds[folds["symbol"] == ends.idxmax()]
-
-
-def purge_bars(folds: pd.DataFrame) -> pd.DataFrame:
-    """Bars left out between the rows a fold learns from and its test rows, and the dates on either side.
-
-    Args:
-        folds: table `folds`; the symbol with most bars stands for all.
-    Returns: columns fold, train_first, train_last, train_rows, purged, test_first, test_last, test_rows.
-
-    """
-    rows = _longest_symbol(folds)
-    found = []
-    for fold in sorted(set(rows.loc[rows["part"] == "test", "fold"])):
-        of_fold = rows[rows["fold"] == fold]
-        test, learnt = of_fold[of_fold["part"] == "test"], of_fold[of_fold["part"] != "test"]
-        found.append(
-            {
-                "fold": int(fold),
-                "train_first": learnt["first_date"].min(),
-                "train_last": learnt["last_date"].max(),
-                "train_rows": int(learnt["end"].max() - learnt["start"].min()),
-                "purged": int(test["start"].min() - learnt["end"].max()),
-                "test_first": test["first_date"].min(),
-                "test_last": test["last_date"].max(),
-                "test_rows": int((test["end"] - test["start"]).sum()),
-            }
-        )
-    return pd.DataFrame(found)
-
-
-def _spans(rows: pd.DataFrame, label: str) -> tuple[list[str | None], list[str | None]]:
-    x: list[str | None] = []
-    y: list[str | None] = []
-    for first, last in zip(days(rows["first_date"]), days(rows["last_date"]), strict=True):
-        x += [first, last, None]
-        y += [label, label, None]
-    return x, y
-
-
-def _levels(folds: pd.DataFrame) -> list[tuple[int, int]]:
-    """Pairs (fold, inner) from top to bottom: a fold's test (-1) after what it learns from, the final policy last."""
-    pairs = folds[["fold", "inner"]].drop_duplicates().to_numpy().tolist()
-    return sorted(((int(f), int(i)) for f, i in pairs), key=lambda pair: (pair[0] < 0, pair[0], pair[1] < 0, pair[1]))
-
-
-def _row_name(fold: int, inner: int) -> str:
-    if fold < 0:
-        return f"final · {inner}"
-    return f"fold {fold} · {inner}" if inner >= 0 else f"fold {fold}"
-
-
-def fold_time_line(tables: Tables) -> Fragment:
-    """Train, validated and test spans of every fold, the purged gaps between them, and the vault."""
-    folds = _longest_symbol(tables.folds)
-    figure = go.Figure()
-    styles = {
-        "train": (BLUE, 5, "train"),
-        "validate": (GREEN, 5, "validated for the gate"),
-        "test": (VERMILION, 12, "test"),
-    }
-    for part, (color, width, legend) in styles.items():
-        x: list[str | None] = []
-        y: list[str | None] = []
-        for fold, inner in _levels(folds[folds["part"] == part]):
-            rows = folds[(folds["part"] == part) & (folds["fold"] == fold) & (folds["inner"] == inner)]
-            more_x, more_y = _spans(rows.sort_values("start"), _row_name(fold, inner))
-            x, y = x + more_x, y + more_y
-        figure.add_trace(line(x, y, legend, color, width=width, connectgaps=False, hoverinfo="x+name"))
-    gaps = purge_bars(tables.folds)
-    figure.add_trace(
-        go.Scatter(
-            x=days(gaps["train_last"]),
-            y=[f"fold {fold}" for fold in gaps["fold"]],
-            text=[f"{bars} bars purged" for bars in gaps["purged"]],
-            name="purged before the test",
-            mode="markers",
-            marker={"symbol": "line-ns", "size": 16, "line": {"width": 3, "color": GREY}},
-            hoverinfo="text+x",
-        )
-    )
-    vault = tables.split["vault"]
-    figure.add_trace(line([day(vault["first"]), day(vault["last"])], ["vault"] * 2, "vault", PALETTE[3], width=12))
-    order = [*(_row_name(fold, inner) for fold, inner in _levels(folds)), "vault"]
-    figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], tickfont_size=10, type="category")
-    figure.update_layout(hovermode="closest")
-    purged = sorted(set(gaps["purged"]))
-    caption = (
-        "Time line of the folds. The thick bar of a fold is its test span, decided by models that learnt from the "
-        f"thin bars only; {' or '.join(map(str, purged))} bars before it are purged (grey tick). Each inner fold "
-        "(· 0, · 1, …) leaves out one block, which validates it for the gate; gaps around that block are purge and "
-        "embargo. The vault was used by nothing above it."
-    )
-    alt = (
-        f"{len(gaps)} walk-forward folds whose test spans follow one another up to the vault, "
-        f"which starts {day(vault['first'])}."
-    )
-    return show(figure, "folds", caption, alt, 120 + 15 * len(order))
-
-
 def trial_scores(tables: Tables) -> Fragment:
     """Out-of-fold Sharpe ratio of every lane, by trial; trials of several agents stand side by side, by name.
 
@@ -200,7 +97,7 @@ def trial_scores(tables: Tables) -> Fragment:
                 text=[f"seed {seed}" for seed in of_fold["seed"]],
                 name=f"fold {fold}",
                 mode="markers",
-                marker={"color": PALETTE[position % len(PALETTE)], "symbol": position, "size": 8, "opacity": 0.85},
+                marker={"color": PALETTE[position % len(PALETTE)], "symbol": position % 40, "size": 8, "opacity": 0.85},
                 hovertemplate="trial %{x}, %{text}: %{y:.2f}",
             )
         )

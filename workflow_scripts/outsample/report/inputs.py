@@ -35,6 +35,8 @@ TABLE_INPUTS = {
     "trades": "trades",
     "random_agents": "random_agents",
     "comparison": "approach_comparison",
+    "fold_metrics": "fold_metrics",
+    "paths": "paths",
     "robustness": "robustness",
 }
 # These come in several files, one a round and an agent; selections, one an arm.
@@ -67,6 +69,8 @@ class Tables:
     trades: pd.DataFrame
     random_agents: pd.DataFrame
     comparison: pd.DataFrame
+    fold_metrics: pd.DataFrame
+    paths: pd.DataFrame
     robustness: pd.DataFrame
     suggestions: tuple[dict[str, Any], ...]
     selections: tuple[dict[str, Any], ...]

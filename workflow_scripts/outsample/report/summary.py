@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from outsample.report.approaches import WORDS, in_order
+from outsample.report.approaches import WORDS, in_order, not_compared
 from outsample.report.approaches import sentences as comparison_sentences
 from outsample.report.charts import SERIES
 from outsample.report.control import first_line
@@ -67,7 +67,7 @@ def _vault_table(tables: Tables) -> str:
 def _comparison(tables: Tables) -> str:
     found = tables.comparison
     if found.empty:
-        return "The arms are not compared: there is one fold, or the configured settings broke down."
+        return not_compared(tables)
     rows = [
         [
             f"`{row['arm']}`{' (upper bound)' if row['seen'] else ''}",

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from outsample.config.folds import Folds
 from outsample.config.models import Market
 from outsample.market.metrics import BENCHMARK_METRICS, METRICS, Metric
 from outsample.report.approaches import choice_in_words
 from outsample.report.charts import SERIES
-from outsample.report.figures import purge_bars
 from outsample.report.inputs import Tables, day
 from outsample.report.markup import (
     Content,
@@ -62,7 +62,7 @@ def question(tables: Tables) -> Fragment:
         "Agent": ", ".join(agents),
         "Fill": FILLS[settings["market"]["fill"]],
         "Search": (
-            f"{many} in {search['rounds']} rounds by {search['sampler']}, each trained on {folds['n_folds']} "
+            f"{many} in {search['rounds']} rounds by {search['sampler']}, each trained on {Folds(**folds).splits} "
             f"folds × {folds['inner_folds']} inner folds × {search['seeds']} seeds"
         ),
         "Selection arm": settings["selection"]["arm"],
@@ -189,23 +189,6 @@ def audits(tables: Tables) -> Fragment:
         table("audits", headers, rows, "Leakage audits: bars after a cut replaced by other plausible bars"),
         details(f"Each of the {len(each)} features, scalers, folds, fills and decisions", every),
     )
-
-
-def folds(tables: Tables) -> Fragment:
-    """Spans of each walk-forward fold, and the bars purged before its test."""
-    rows: list[list[Content]] = [
-        [
-            f"fold {fold['fold']}",
-            unbroken(f"{day(fold['train_first'])} to {day(fold['train_last'])}"),
-            number(fold["train_rows"], 0),
-            number(fold["purged"], 0),
-            unbroken(f"{day(fold['test_first'])} to {day(fold['test_last'])}"),
-            number(fold["test_rows"], 0),
-        ]
-        for fold in purge_bars(tables.folds).to_dict("records")
-    ]
-    headers = ["fold", "learnt from", "rows", "purged (bars)", "tested on", "rows"]
-    return table("folds", headers, rows, "Walk-forward folds of the symbol with most bars")
 
 
 def _parameter(value: Any) -> Content:

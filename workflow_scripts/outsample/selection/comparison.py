@@ -56,6 +56,7 @@ def compare_arms(
     seed: int = 0,
     mixtures: Mixtures | None = None,
     size: int = 3,
+    walks_forward: bool = True,
 ) -> pd.DataFrame:
     """Compare every arm with the configured settings of the first agent (`defaults`).
 
@@ -75,15 +76,16 @@ def compare_arms(
         periods_per_year: bars a year.
         mixtures: replays of several trials' mean targets; None leaves out the arms that need them.
         size: trials that an arm with an ensemble takes the mean of; all, where it has fewer.
+        walks_forward: whether earlier folds precede later ones; else no fold is one where an arm could not look.
     Returns: table "approach_comparison", of all arms that can be had: those with transfer need trials of that origin.
-        Sharpe ratios and mean returns are per year. No rows where there is one fold,
-        or where the configured settings broke down.
+        Sharpe ratios and mean returns are per year. No rows where there is one fold, where folds train on dates after
+        their test, or where the configured settings broke down.
     Reference: Varma and Simon (2006) for nesting the choice; Holm (1979).
     """
     columns = list(TABLES["approach_comparison"].columns)
     folds = sorted(int(fold) for fold in portfolios["fold"].unique())
     broken = broken_trials(scores)
-    if len(folds) < 2 or default_trial(trials) in broken:
+    if not walks_forward or len(folds) < 2 or default_trial(trials) in broken:
         return pd.DataFrame(columns=columns)
     arms = [arm for arm in _arms(trials, broken, size) if arm.candidates and (arm.size == 1 or mixtures)]
     choices = {arm.name: _choices(arm, scores, folds, weights) for arm in arms}

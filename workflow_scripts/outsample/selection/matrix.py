@@ -1,8 +1,8 @@
-"""The trial matrix: a float64 replay of every lane's out-of-fold targets, each fold from flat to flat."""
+"""The trial matrix: a float64 replay of every lane's out-of-fold targets, each tested block from flat to flat."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from outsample.market.metrics import METRICS, compute_metrics
 from outsample.market.panel import Panel
 from outsample.market.portfolio import Portfolio, portfolio_equity
 from outsample.market.trades import round_trips
+from outsample.selection.paths import blocks_tested
 
 _LANE = ["trial", "fold", "seed"]
 _NUMBERS = ("target", "position", "gross_return", "cost", "net_return", "buy_and_hold_return", "value")
@@ -35,7 +36,7 @@ class Accounts(NamedTuple):
 
 @dataclass(frozen=True)
 class _Span:
-    """One symbol's rows of one fold, with the ledgers of all lanes and of buy and hold, which is the last lane."""
+    """One symbol's rows of one tested block, with the ledgers of all lanes and of buy and hold, the last lane."""
 
     symbol: str
     dates: NDArray[np.datetime64]  # [T]
@@ -55,9 +56,10 @@ def account(
 ) -> Accounts:
     """Replay out-of-fold targets: one sleeve of 1/M of the starting equity for each of the panel's M symbols.
 
-    A target of the close of row t is filled at row t+1 of its symbol; the last test rows of a fold close the position,
-    so that no fold owes anything to the next. A symbol without rows in a fold stays in cash there. Buy and hold of
-    the same sleeves runs through the same market on the same rows.
+    A target of the close of row t is filled at row t+1 of its symbol; the last rows of a tested block close the
+    position, so that no fold owes anything to the next, and the blocks of a combinatorial split nothing to each other
+    (the metrics of such a split are of its blocks one after the other). A symbol without rows in a fold stays in cash
+    there. Buy and hold of the same sleeves runs through the same market on the same rows.
 
     A trial of which a lane broke down is accounted on no fold, since trials are compared over all folds and seeds: it
     is left out of the matrix and the portfolios, and every score of its lanes is undefined.
@@ -84,20 +86,31 @@ def account(
         raise SchemaError(f"The table targets {what}: delete the file and train the trials again.")
     parts: list[Accounts] = []
     sleeve_equity = starting_equity / len(panel.symbols)
-    for fold in sorted(targets["fold"].unique()):
-        of_fold = targets[targets["fold"] == fold]
+    for of_fold, blocks in _folds(targets, panel):
         keys = of_fold[_LANE].drop_duplicates().sort_values(_LANE, ignore_index=True)
-        spans = list(_replay(of_fold, keys, panel, rules, sleeve_equity))
-        portfolio = portfolio_equity(_sleeves(spans, panel.symbols, sleeve_equity))
+        replayed = [list(_replay(block, keys, panel, rules, sleeve_equity)) for block in blocks]
+        spans = [span for of_block in replayed for span in of_block]
+        portfolios = [portfolio_equity(_sleeves(of_block, panel.symbols, sleeve_equity)) for of_block in replayed]
         parts.append(
             Accounts(
                 pd.concat([_matrix_rows(span, keys, agent) for span in spans], ignore_index=True),
-                _portfolio_rows(portfolio, keys, agent),
-                _score_rows(portfolio, spans, keys, agent, periods_per_year, risk_free_rate),
+                pd.concat([_portfolio_rows(of_block, keys, agent) for of_block in portfolios], ignore_index=True),
+                _score_rows(portfolios, spans, keys, agent, periods_per_year, risk_free_rate),
             )
         )
-    matrix, portfolios, scores = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
-    return Accounts(matrix, portfolios, pd.concat([scores, broken], ignore_index=True))
+    matrix, joined, scores = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    return Accounts(matrix, joined, pd.concat([scores, broken], ignore_index=True))
+
+
+def _folds(targets: pd.DataFrame, panel: Panel) -> Iterator[tuple[pd.DataFrame, list[pd.DataFrame]]]:
+    """The targets of each fold, and of each of the blocks that it tests."""
+    offset = targets["symbol"].map(dict(zip(panel.symbols, panel.offsets[:-1].tolist(), strict=True)))
+    row = np.clip(offset.to_numpy() + targets["row"].to_numpy(), 0, len(panel.dates) - 1)  # `_replay` refuses others
+    block = pd.Series(blocks_tested(targets["fold"], panel.dates[row]), index=targets.index)
+    for fold in sorted(targets["fold"].unique()):
+        of_fold = targets[targets["fold"] == fold]
+        own = block[of_fold.index]
+        yield of_fold, [of_fold[own == number] for number in sorted(own.unique())]
 
 
 def _broken_scores(lanes: pd.DataFrame, agent: str) -> pd.DataFrame:
@@ -188,25 +201,32 @@ def _repeated(lanes: pd.DataFrame, times: int) -> dict[str, NDArray[np.int32]]:
 
 
 def _score_rows(
-    portfolio: Portfolio,
+    portfolios: Sequence[Portfolio],
     spans: list[_Span],
     lanes: pd.DataFrame,
     agent: str,
     periods_per_year: float,
     risk_free_rate: float,
 ) -> pd.DataFrame:
+    """The metrics of each lane, of its tested blocks one after the other."""
+
+    def joined(name: str) -> NDArray[np.float64]:
+        return np.concatenate([getattr(portfolio, name) for portfolio in portfolios])
+
+    names = ("net_return", "position", "traded_fraction", "gross_position")
+    net, position, traded, gross = (joined(name) for name in names)
     rows = []
     for lane, (trial, fold, seed) in enumerate(lanes[_LANE].itertuples(index=False)):
         trips = [round_trips(span.ledger.lane(lane), span.dates, span.fills_raw, span.symbol) for span in spans]
         values = compute_metrics(
-            portfolio.net_return[:, lane],
-            portfolio.position[:, lane],
-            portfolio.traded_fraction[:, lane],
+            net[:, lane],
+            position[:, lane],
+            traded[:, lane],
             pd.concat(trips, ignore_index=True),
-            float(portfolio.cost[:, lane].sum()),
+            float(sum(portfolio.cost[:, lane].sum() for portfolio in portfolios)),
             periods_per_year,
             risk_free_rate,
-            portfolio.gross_position[:, lane],
+            gross[:, lane],
         )
         rows += [(agent, trial, fold, seed, metric, value) for metric, value in values.items()]
     scores = pd.DataFrame(rows, columns=["agent", *_LANE, "metric", "value"])
