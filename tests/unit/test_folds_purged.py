@@ -143,6 +143,20 @@ def test_what_is_trained_on_keeps_its_distance_on_both_sides_for_symbols_with_ga
     assert all((count == times).all() for count in tested.values())
 
 
+def test_rows_to_pre_train_on_keep_the_same_dates_away_from_a_test() -> None:
+    # The traded symbol has every second date, the other one every date.
+    frame, others = development({"A": list(range(0, 240, 2))}), development({"Z": list(range(260))})
+    settings = Folds(scheme="combinatorial_purged", n_folds=4, inner_folds=2)
+    traded, parts = make_folds(frame, settings, 3), make_folds(frame, settings, 3, others)
+    assert set(parts["part"]) == {"train", "validate"}
+    assert set(parts["symbol"]) == {"Z"}
+    days = frame["date"].to_numpy()
+    for test in traded[traded["part"] == "test"].itertuples():
+        first, last = days[max(test.start - 2, 0)], days[min(test.end + 4, len(days) - 1)]  # purge 2, embargo 3
+        learnt = parts[parts["fold"] == test.fold]
+        assert ((learnt["last_date"] < first) | (learnt["first_date"] > last)).all()
+
+
 def test_every_bar_of_the_final_policy_is_validated_once() -> None:
     folds = make_folds(development({"A": list(range(40))}), Folds(**KFOLD), 3)
     final = folds[(folds["fold"] == -1) & (folds["part"] == "validate")]
