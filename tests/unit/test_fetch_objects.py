@@ -77,7 +77,8 @@ def test_an_object_of_s3_and_several_by_a_pattern(s3, tmp_path):
 def test_parquet_behind_an_address(tmp_path):
     memory = fsspec.filesystem("memory")
     days = pd.to_datetime(["2024-01-02", "2024-01-03"])
-    bars = pd.DataFrame({"Date": days, **dict.fromkeys(("Open", "High", "Low", "Close"), [12.0, 11.0]), "Volume": 500})
+    price = pd.Series([12.0, 11.0])
+    bars = pd.DataFrame({"Date": days, "Open": price, "High": price, "Low": price, "Close": price, "Volume": 500})
     memory.pipe_file("/parquet/UP.parquet", bars.to_parquet(index=False))
     memory.pipe_file("/parquet/CUT.parquet", bars.to_parquet(index=False)[:-20])
     data = Data(source=UrlSource(url="memory://parquet/{symbol}.parquet", response="parquet"), symbols=["UP"])

@@ -173,7 +173,7 @@ def initial_pair(actor: Head, critic: Head, n_features: int, key: jax.Array) -> 
     Their torsos are drawn by one loop, which compiles once; what depends on the number of outputs starts at zero.
     """
     drawn = jax.lax.map(lambda of_one: initial_params(actor, n_features, of_one), jax.random.split(key))
-    of_actor, of_critic = (jax.tree.map(lambda x: x[number], drawn) for number in (0, 1))
+    of_actor, of_critic = jax.tree.map(lambda x: x[0], drawn), jax.tree.map(lambda x: x[1], drawn)
     shapes = jax.eval_shape(lambda: initial_params(critic, n_features, key))
     zeros = {name: jax.tree.map(jnp.zeros_like, shapes[name]) for name in ("account", "out", "table") if name in shapes}
     return of_actor, of_critic | zeros
