@@ -59,7 +59,15 @@ class Opened:
         self.page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(report.as_uri())
-        self.page.wait_for_function("document.documentElement.dataset.drawn")
+        self.page.wait_for_selector("html[data-drawn]")
+
+    def until(self, condition: str, argument) -> None:
+        """Wait for a condition; the page's own policy forbids Playwright's way to wait for a function."""
+        for _ in range(100):
+            if self.page.evaluate(condition, argument):
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"not within 5 s: {condition} of {argument}")
 
     def __enter__(self):
         return self
@@ -70,10 +78,13 @@ class Opened:
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_report_opens_clean(browser, report, viewport, scheme, tmp_path):
+def test_the_report_opens_clean(browser, report, viewport, scheme, repository):
     with Opened(browser, report, viewport, scheme) as opened:
         page = opened.page
-        page.screenshot(path=tmp_path / f"{scheme}-{viewport['width']}.png")
+        kept = repository / "build" / "screenshots"
+        for whole in (False, True)[: 1 + (scheme == "light")]:
+            name = f"{report.parent.name.rstrip('0123456789')}-{scheme}-{viewport['width']}{'-whole' * whole}.png"
+            page.screenshot(path=kept / name, full_page=whole)
         drawn = page.locator(".chart .main-svg").evaluate_all(
             "found => new Set(found.map(x => x.closest('.chart').id)).size"
         )
@@ -83,6 +94,84 @@ def test_the_report_opens_clean(browser, report, viewport, scheme, tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         verdict = page.locator("#verdict .title").bounding_box()
         assert verdict["y"] + verdict["height"] < viewport["height"]  # on the first screen
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser, report, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with Opened(browser, report, WIDE, scheme) as opened:
+        opened.page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        found = axe.run(opened.page).response["violations"]
+        said = [f"{v['impact']}: {v['id']} at {v['nodes'][0]['target']}" for v in found]
+        assert [line for line in said if line.startswith(("serious", "critical"))] == []
+
+
+def test_axe_would_find_a_pale_sentence(browser, report):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with Opened(browser, report, WIDE, "light") as opened:
+        opened.page.evaluate("document.querySelector('.lead').style.color = '#ccc'")
+        assert [v["id"] for v in axe.run(opened.page, "header").response["violations"]] == ["color-contrast"]
+
+
+COLUMN = "([id, column]) => [...document.getElementById(id).tBodies[0].rows].map(row => row.cells[column].textContent)"
+
+
+def test_a_table_is_sorted_by_the_keyboard_and_comes_back(browser, report):
+    with Opened(browser, report, WIDE, "light") as opened:
+        page = opened.page
+        written = page.evaluate(COLUMN, ["trials", 1])
+        header = page.locator("#trials thead th", has_text="learning_rate")
+        place = header.evaluate("cell => cell.cellIndex")
+        header.locator("button").focus()
+        rates = []
+        for expected in ("ascending", "descending", "none"):
+            page.keyboard.press("Enter")
+            assert header.get_attribute("aria-sort") == expected
+            rates.append([float(text) for text in page.evaluate(COLUMN, ["trials", place])])
+        assert rates[0] == sorted(rates[0])
+        assert rates[1] == sorted(rates[0], reverse=True)
+        assert rates[2] not in rates[:2]
+        assert page.evaluate(COLUMN, ["trials", 1]) == written
+        page.locator("#metrics thead th:nth-child(2) button").click()
+        agent = page.locator("#metrics tbody tr td:nth-child(2)").evaluate_all("cells => cells.map(c => c.dataset.value)")
+        known = [float(value) for value in agent if value != "undefined"]
+        assert known == sorted(known)
+        assert agent[len(known) :] == ["undefined"] * (len(agent) - len(known))  # undefined stays last
+        assert opened.said == []
+
+
+def test_a_long_table_is_searched(browser, report):
+    with Opened(browser, report, WIDE, "light") as opened:
+        page = opened.page
+        field = page.get_by_role("searchbox", name="Search in: Metrics", exact=True)
+        rows = page.locator("#glossary tbody tr")
+        field.fill("sharpe RATIO")
+        shown = page.locator("#glossary tbody tr:not([hidden])").all_inner_texts()
+        assert 0 < len(shown) < rows.count()
+        assert all("sharpe ratio" in text.lower() for text in shown)
+        assert f"{len(shown)} of {rows.count()} rows" in page.locator(".search").last.inner_text()
+        field.fill("")
+        assert all(rows.nth(i).is_visible() for i in range(rows.count()))
+
+
+def test_each_reason_leads_to_its_section(browser, report):
+    with Opened(browser, report, WIDE, "light") as opened:
+        links = opened.page.locator("#verdict .reasons li a:last-child")
+        assert links.count() == opened.page.locator("#verdict .reasons li").count() >= 3
+        ids = links.evaluate_all("found => found.map(x => decodeURIComponent(x.hash.slice(1)))")
+        assert opened.page.evaluate("ids => ids.filter(id => !document.getElementById(id))", ids) == []
+        assert len(set(ids)) >= 3
+
+
+def test_print_opens_what_is_folded_and_hides_what_only_a_screen_has(browser, report):
+    with Opened(browser, report, WIDE, "dark") as opened:
+        page = opened.page
+        page.emulate_media(media="print")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("details:not([open])").count() == 0
+        assert not page.locator("nav").is_visible()
+        assert not page.locator(".search").first.is_visible()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 def test_a_dark_page_has_light_text_in_its_figures(browser, report):
@@ -103,10 +192,10 @@ def test_figures_over_the_vault_zoom_together_and_back(browser, report):
             "Plotly.relayout('figure-equity', {'xaxis.range[0]': '2021-04-01', 'xaxis.range[1]': '2021-05-03'})"
         )
         for figure in ("figure-equity", "figure-drawdown", "figure-behaviour-0", "figure-costs"):
-            page.wait_for_function(starts, arg=[figure, "2021-04-01"])
+            opened.until(starts, [figure, "2021-04-01"])
             assert page.evaluate(ranges, figure) == ["2021-04-01", "2021-05-03"]
         page.evaluate("Plotly.relayout('figure-costs', {'xaxis.autorange': true})")
-        page.wait_for_function(starts, arg=["figure-drawdown", before[0]])
+        opened.until(starts, ["figure-drawdown", before[0]])
         assert opened.said == []
 
 

@@ -92,7 +92,7 @@ def show(figure: go.Figure, name: str, caption: str, alt: str, height: int = 340
     content = figure.to_json(validate=False, engine="json").replace("<", "\\u003c")
     linked = f' data-group="{escape(group)}"' if group else ""
     return Fragment(
-        f'<figure><div class="chart" id="figure-{escape(name)}" role="img" aria-label="{escape(alt)}"{linked} '
+        f'<figure><div class="chart" id="figure-{escape(name)}" role="group" aria-label="{escape(alt)}"{linked} '
         f'style="min-height:{height}px"></div>\n'
         f'<script type="application/json" class="chart-data" data-for="figure-{escape(name)}">{content}</script>\n'
         f"<figcaption>{escape(caption)}</figcaption></figure>"

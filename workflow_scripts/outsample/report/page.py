@@ -24,7 +24,7 @@ from outsample.report.inputs import Paths, Tables, check_names, read_tables
 
 ASSETS = Path(__file__).parent / "assets"
 # What the page takes in beside the notebook; a rule that builds it counts them as code.
-ASSET_FILES = ("conf.json", "index.html.j2", "style.css", "report.js", "plotly-cartesian.min.js")
+ASSET_FILES = ("conf.json", "index.html.j2", "style.css", "tables.js", "report.js", "plotly-cartesian.min.js")
 
 
 def _kernel_spec(private: str) -> KernelSpec:
@@ -106,6 +106,7 @@ def _convert(notebook: nbformat.NotebookNode, tables: Tables) -> str:
         "simulated": tables.simulated,
         "contents": contents(notebook),
         "style": inlined["style.css"],
+        "tables": inlined["tables.js"],
         "script": inlined["report.js"],
         "plotly": inlined["plotly-cartesian.min.js"],
     }

@@ -30,6 +30,23 @@ SIMULATED = (
     "The bars are simulated: they were drawn from a model of known truth. Nothing on this page is about a real market."
 )
 
+# How a reason of the verdict begins -> the section that shows it; any other reason stands in the statistics.
+SHOWN_IN = {
+    "It stays flat": "The agent's behaviour",
+    "Over the": "The agent's behaviour",
+    "It earned": "Performance",
+    "The prices are simulated": "Data",
+    "On ": "How often does this procedure find skill in noise?",
+    "How often": "How often does this procedure find skill in noise?",
+}
+
+
+def _reason(sentence: str) -> Fragment:
+    """A reason of the verdict, with a link to the section that shows it."""
+    section = next((name for start, name in SHOWN_IN.items() if sentence.startswith(start)), "Statistics")
+    anchor = escape(section.replace(" ", "-"))
+    return Fragment(f'<li>{escape(sentence)} <a href="#{anchor}">{escape(section)}</a></li>')
+
 
 def headline(tables: Tables) -> Fragment:
     """Title, what was judged, the verdict in words, and how often the procedure finds skill in noise."""
@@ -46,7 +63,7 @@ def headline(tables: Tables) -> Fragment:
         f'<p class="title">{escape(verdict["title"])}</p>',
         paragraphs(verdict["sentences"][:1]),
         '<ul class="reasons">',
-        *(f"<li>{escape(sentence)}</li>" for sentence in [*verdict["sentences"][1:], first_line(tables)]),
+        *(_reason(sentence) for sentence in [*verdict["sentences"][1:], first_line(tables)]),
         "</ul>",
         "</section>",
     )

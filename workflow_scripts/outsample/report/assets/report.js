@@ -37,8 +37,11 @@
     });
   };
 
+  // One after the other, with a breath between them, so that the first screen is there before the last figure is.
   const charts = [...document.querySelectorAll("script.chart-data")];
-  Promise.all(charts.map(draw)).then(() => { document.documentElement.dataset.drawn = String(charts.length); });
+  const breath = () => new Promise((go) => { setTimeout(go, 0); });
+  charts.reduce((before, chart) => before.then(() => draw(chart)).then(breath), Promise.resolve())
+    .then(() => { document.documentElement.dataset.drawn = String(charts.length); });
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll("details").forEach((part) => { part.open = true; });
     document.querySelectorAll(".chart").forEach((chart) => Plotly.Plots.resize(chart));
