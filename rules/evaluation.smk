@@ -1,4 +1,4 @@
-"""The vault is opened here, once, after the decisions have been audited."""
+"""The vault is opened here, once, after the decisions have been audited; what drives and what came of them is described."""
 
 
 rule audit_decisions:
@@ -70,3 +70,62 @@ rule evaluate:
         "Opening the vault of {wildcards.experiment}"
     script:
         "../workflow_scripts/evaluate.py"
+
+
+rule explain_policy:
+    input:
+        onnx="results/{experiment}/policy/policy.onnx",
+        policy="results/{experiment}/policy/policy.json",
+        development="results/{experiment}/development.parquet",
+        quality="results/{experiment}/quality.json",
+    output:
+        table="results/{experiment}/explanation/explanation.parquet",
+        document="results/{experiment}/explanation/explained.json",
+    log:
+        "results/{experiment}/logs/explain_policy.log",
+    benchmark:
+        "results/{experiment}/benchmarks/explain_policy.tsv"
+    conda:
+        "../envs/decide.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=config_of("market"),
+        code=code_of("explain_policy"),
+    message:
+        "Shuffling each feature of {wildcards.experiment} to see which decisions change"
+    script:
+        "../workflow_scripts/explain_policy.py"
+
+
+rule describe_performance:
+    input:
+        returns="results/{experiment}/evaluation/returns.parquet",
+        quality="results/{experiment}/quality.json",
+    output:
+        rolling="results/{experiment}/performance/rolling.parquet",
+        months="results/{experiment}/performance/months.parquet",
+        histogram="results/{experiment}/performance/histogram.parquet",
+        quantiles="results/{experiment}/performance/quantiles.parquet",
+        drawdowns="results/{experiment}/performance/drawdowns.parquet",
+        actions="results/{experiment}/performance/actions.parquet",
+        equity="results/{experiment}/equity.csv",
+    log:
+        "results/{experiment}/logs/describe_performance.log",
+    benchmark:
+        "results/{experiment}/benchmarks/describe_performance.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        settings=config_of("market.risk_free_rate", "evaluation.confidence"),
+        code=code_of("describe_performance"),
+    message:
+        "Describing the returns of {wildcards.experiment} on the vault"
+    script:
+        "../workflow_scripts/describe_performance.py"

@@ -288,6 +288,38 @@ rule compare_approaches:
         "../workflow_scripts/compare_approaches.py"
 
 
+rule describe_search:
+    input:
+        suggestions=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/suggestions.json"
+        ),
+        scores=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
+        ),
+        selection=lambda wildcards: (
+            f"results/{wildcards.experiment}/selection/{settings_of(wildcards).selection.arm}.json"
+        ),
+    output:
+        history="results/{experiment}/search/history.parquet",
+        importance="results/{experiment}/search/importance.parquet",
+    log:
+        "results/{experiment}/logs/describe_search.log",
+    benchmark:
+        "results/{experiment}/benchmarks/describe_search.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("describe_search"),
+    message:
+        "Describing the search of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/describe_search.py"
+
+
 rule train_final:
     input:
         selection=lambda wildcards: (

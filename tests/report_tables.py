@@ -13,11 +13,14 @@ from outsample.config.models import Evaluation, Settings
 from outsample.control.rates import summarise_control
 from outsample.evaluation.evaluate import evaluate, vault_bars
 from outsample.evaluation.robustness import robustness
+from outsample.evaluation.tear_sheet import tear_sheet
 from outsample.evaluation.verdict import LEVELS
-from outsample.io import read_table, sha256_of, write_json, write_table
+from outsample.io import read_json, read_table, sha256_of, write_json, write_table
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
+from outsample.selection.arms import broken_trials
 from outsample.selection.folds import summarise_folds
+from outsample.selection.history import parameter_importance, search_history
 from outsample.selection.paths import path_metrics
 
 DEVELOPMENT, VAULT = 300, 120
@@ -43,6 +46,7 @@ def write_tables(
     inputs |= _documents(folder, symbols, dates, trades, simulated, title, agents)
     inputs |= _training(folder, symbols, dates[:DEVELOPMENT], rng, trades, agents)
     inputs |= _vault(folder, symbols, dates, rng, trades, simulated, agents)
+    inputs |= _described(folder, inputs)
     return inputs
 
 
@@ -274,6 +278,39 @@ def _vault(folder, symbols, dates, rng, trades, simulated, agents) -> dict[str, 
     paths["comparison"] = folder / "approach_comparison.parquet"
     write_table(comparison_table(), paths["comparison"], "approach_comparison")
     return paths
+
+
+def _described(folder, inputs) -> dict[str, Path | list[Path]]:
+    """What the real descriptions make of the tables that stand already; of the policy, which is none, made up."""
+    suggestions = [read_json(path, "suggestions") for path in inputs["suggestions"]]
+    scores = pd.concat([read_table(path, "scores") for path in inputs["scores"]], ignore_index=True)
+    ranking = read_json(inputs["selections"][1], "selection")["ranking"]
+    history = search_history(suggestions, ranking, broken_trials(scores))
+    sheet = tear_sheet(read_table(inputs["returns"], "returns"), PERIODS)
+    found = {
+        "history": ("search_history", history),
+        "importance": ("parameter_importance", parameter_importance(history, suggestions)),
+        "explanation": ("explanation", explanation_table()),
+        **{name: (name, table) for name, table in zip(sheet._fields, sheet, strict=True)},
+    }
+    paths: dict[str, Path | list[Path]] = {"explained": folder / "explained.json"}
+    counts = {"bars": 1500, "repeats": 10, "attributed": 128, "residual": 0.0004}
+    write_json({"symbols": ["AAA"]} | counts, folder / "explained.json", "explained")
+    for name, (schema, table) in found.items():
+        paths[name] = folder / f"{name}.parquet"
+        write_table(table, folder / f"{name}.parquet", schema)
+    return paths
+
+
+def explanation_table() -> pd.DataFrame:
+    """Two features, one of which matters more than the control."""
+    rows = [
+        (0, "return_0", False, 0.31, 0.28, 0.34, 0.12, 0.1, 0.2, 0.8),
+        (1, "sma_50", False, 0.04, 0.03, 0.05, -0.01, 0.6, 0.02, -0.3),
+        (2, "a random mix of all features (control)", True, 0.1, 0.05, 0.2, 0.02, 0.4, np.nan, np.nan),
+    ]
+    columns = ["place", "feature", "control", "changed", "changed_least", "changed_most", "lost", "not_worse"]
+    return pd.DataFrame(rows, columns=[*columns, "attribution", "direction"]).astype({"place": "int32"})
 
 
 def comparison_table() -> pd.DataFrame:

@@ -133,7 +133,9 @@ def test_a_table_is_sorted_by_the_keyboard_and_comes_back(browser, report):
         assert rates[2] not in rates[:2]
         assert page.evaluate(COLUMN, ["trials", 1]) == written
         page.locator("#metrics thead th:nth-child(2) button").click()
-        agent = page.locator("#metrics tbody tr td:nth-child(2)").evaluate_all("cells => cells.map(c => c.dataset.value)")
+        agent = page.locator("#metrics tbody tr td:nth-child(2)").evaluate_all(
+            "cells => cells.map(c => c.dataset.value)"
+        )
         known = [float(value) for value in agent if value != "undefined"]
         assert known == sorted(known)
         assert agent[len(known) :] == ["undefined"] * (len(agent) - len(known))  # undefined stays last

@@ -115,7 +115,7 @@ def test_the_notebook_is_stored_without_outputs_and_each_cell_is_short(notebook)
     code = [cell for cell in cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
     assert code[0].metadata.tags == ["parameters"]
-    shown = re.compile(r"(approaches|control|figures|folds|prose|quality|readings|robustness|tables)\.\w+\(report\)")
+    shown = re.compile(r"\w+\.\w+\(report\)")
     assert all(shown.fullmatch(cell.source) for cell in code[2:])
 
 

@@ -236,6 +236,74 @@ TABLES: dict[str, TableSchema] = {
         ("kind", "place"),
         frozenset({"sharpe"}),
     ),
+    # The vault seen more closely (outsample.evaluation.tear_sheet): series is agent or buy_and_hold, of the portfolio.
+    # Of each full window of bars that ends at date: Sharpe ratio per year and its band, null where returns do not
+    # vary, and the mean absolute position.
+    "rolling": TableSchema(
+        {"series": "string", "date": "timestamp[us]", "window": "int64"}
+        | dict.fromkeys(("sharpe", "lower", "upper", "exposure"), "float64"),
+        ("series", "date"),
+        frozenset({"sharpe", "lower", "upper"}),
+    ),
+    # Return of each calendar month, fraction, over its bars.
+    "months": TableSchema(
+        {"series": "string", "year": "int64", "month": "int64", "bars": "int64", "net_return": "float64"},
+        ("series", "year", "month"),
+    ),
+    # Bars whose return (fraction) lies in [left, right); the last bin holds its right end.
+    "histogram": TableSchema(
+        {"series": "string", "left": "float64", "right": "float64", "bars": "int64"}, ("series", "left")
+    ),
+    # Quantiles of the returns, and of the normal distribution with their mean and standard deviation.
+    "quantiles": TableSchema(
+        {"series": "string", "place": "int64"} | dict.fromkeys(("probability", "net_return", "normal"), "float64"),
+        ("series", "place"),
+    ),
+    # The deepest falls of equity, depth a fraction of the highest value; recovered is null where it was not.
+    "drawdowns": TableSchema(
+        {"series": "string", "rank": "int64", "depth": "float64"}
+        | dict.fromkeys(("peak", "trough", "recovered"), "timestamp[us]")
+        | {"bars_down": "int64", "bars": "int64"},
+        ("series", "rank"),
+        frozenset({"recovered"}),
+    ),
+    # How often the agent asked for each target, by symbol; entropy (nats) of the symbol's shares.
+    "actions": TableSchema(
+        {"symbol": "string", "target": "float64", "bars": "int64", "share": "float64", "entropy": "float64"},
+        ("symbol", "target"),
+    ),
+    # The search as it went: score by the configured arm, null where undefined or broken down, and the best so far.
+    "search_history": TableSchema(
+        {
+            "agent": "string",
+            "trial": "int32",
+            "round": "int32",
+            "origin": "string",
+            "failed": "bool",
+            "score": "float64",
+            "best": "float64",
+        },
+        ("agent", "trial"),
+        frozenset({"score", "best"}),
+    ),
+    # How strongly the score follows each varied parameter (outsample.selection.history); direction is null where a
+    # parameter is no number.
+    "parameter_importance": TableSchema(
+        {"agent": "string", "parameter": "string", "trials": "int64"}
+        | dict.fromkeys(("strength", "direction", "p_value"), "float64"),
+        ("agent", "parameter"),
+        frozenset({"direction"}),
+    ),
+    # What drives the policy on bars before the vault (outsample.evaluation.explanation), by feature: share of decisions
+    # that change when it is shuffled (mean, least, most), mean net return per year lost (fraction), share of shuffles
+    # that earned as much; mean absolute integrated gradient of the mean action, and its direction (-1 to 1).
+    "explanation": TableSchema(
+        {"place": "int32", "feature": "string", "control": "bool"}
+        | dict.fromkeys(("changed", "changed_least", "changed_most", "lost", "not_worse"), "float64")
+        | dict.fromkeys(("attribution", "direction"), "float64"),
+        ("place",),
+        frozenset({"attribution", "direction"}),
+    ),
     # The null control, one row a surrogate market: kind (volatility, blocks, gaussian, gaussian_drift, or planted where
     # there is an edge), the level of the verdict, what the agent did on the surrogate's vault, the p-values of the
     # verdict, total return (fraction) and Sharpe ratio (per year; null where undefined) there.
@@ -361,6 +429,15 @@ DOCUMENTS: dict[str, dict[str, str]] = {
         "activity": "object",
         "detectable_sharpe": "number",
         "look": "integer",
+    },
+    # symbols, bars: what was looked at; repeats: shuffles of each feature; attributed: bars with integrated gradients;
+    # residual: largest error of their sums.
+    "explained": {
+        "symbols": "array",
+        "bars": "integer",
+        "repeats": "integer",
+        "attributed": "integer",
+        "residual": "number",
     },
     # null, planted: level of the verdict -> {count, total, rate, lower, upper} over the surrogates without and with an
     # edge; by_kind: the first by kind; active: surrogates on whose vault the agent traded; shifted: over_buy_and_hold,

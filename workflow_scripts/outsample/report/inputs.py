@@ -24,6 +24,7 @@ DOCUMENT_INPUTS = {
     "looks": "looks",
     "verdict": "verdict",
     "null_control": "null_control",
+    "explained": "explained",
     "provenance": "provenance",
 }
 TABLE_INPUTS = {
@@ -38,6 +39,15 @@ TABLE_INPUTS = {
     "fold_metrics": "fold_metrics",
     "paths": "paths",
     "robustness": "robustness",
+    "history": "search_history",
+    "importance": "parameter_importance",
+    "explanation": "explanation",
+    "rolling": "rolling",
+    "months": "months",
+    "histogram": "histogram",
+    "quantiles": "quantiles",
+    "drawdowns": "drawdowns",
+    "actions": "actions",
 }
 # These come in several files, one a round and an agent; selections, one an arm.
 SEVERAL_DOCUMENTS = {"suggestions": "suggestions", "selections": "selection"}
@@ -60,6 +70,7 @@ class Tables:
     looks: dict[str, Any]
     verdict: dict[str, Any]
     null_control: dict[str, Any]
+    explained: dict[str, Any]
     provenance: dict[str, Any]
     folds: pd.DataFrame
     leakage: pd.DataFrame
@@ -72,6 +83,15 @@ class Tables:
     fold_metrics: pd.DataFrame
     paths: pd.DataFrame
     robustness: pd.DataFrame
+    history: pd.DataFrame
+    importance: pd.DataFrame
+    explanation: pd.DataFrame
+    rolling: pd.DataFrame
+    months: pd.DataFrame
+    histogram: pd.DataFrame
+    quantiles: pd.DataFrame
+    drawdowns: pd.DataFrame
+    actions: pd.DataFrame
     suggestions: tuple[dict[str, Any], ...]
     selections: tuple[dict[str, Any], ...]
     lanes: pd.DataFrame
