@@ -5,6 +5,7 @@ REPORT_FILES = [
     *sorted(
         str(p.relative_to(ROOT))
         for p in (ROOT / "workflow_scripts/outsample/report/assets").iterdir()
+        if p.name != "images.js"
     ),
 ]
 # Rules whose code made what the report shows, with whether an agent's module belongs to it, or which do.
@@ -177,6 +178,56 @@ rule publish_report:
         f"Copying the report of {EXPERIMENT} to results/report.html"
     script:
         "../workflow_scripts/publish_report.py"
+
+
+# On demand only, for they need a browser: `snakemake --cores 2 results/<experiment>/report.pdf`.
+rule print_report:
+    input:
+        report="results/{experiment}/report.html",
+    output:
+        pdf="results/{experiment}/report.pdf",
+    log:
+        "results/{experiment}/logs/print_report.log",
+    benchmark:
+        "results/{experiment}/benchmarks/print_report.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_of("print_report"),
+    message:
+        "Printing the report of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/print_report.py"
+
+
+rule draw_figures:
+    input:
+        report="results/{experiment}/report.html",
+    output:
+        figures=directory("results/{experiment}/figures"),
+    log:
+        "results/{experiment}/logs/draw_figures.log",
+    benchmark:
+        "results/{experiment}/benchmarks/draw_figures.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_of(
+            "draw_figures",
+            files=["workflow_scripts/outsample/report/assets/images.js"],
+        ),
+    message:
+        "Drawing the figures of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/draw_figures.py"
 
 
 rule compare_experiments:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 from pathlib import Path
 
 import pytest
 
+from outsample.report.browser import draw_figures, print_report
 from outsample.report.page import build_report
 
 write_tables = runpy.run_path(str(Path(__file__).parents[1] / "report_tables.py"))["write_tables"]
@@ -169,11 +171,18 @@ def test_print_opens_what_is_folded_and_hides_what_only_a_screen_has(browser, re
     with Opened(browser, report, WIDE, "dark") as opened:
         page = opened.page
         page.emulate_media(media="print")
+        head = "[...document.querySelectorAll('thead th')].map(cell => cell.textContent)"
+        headers = page.evaluate(head)
         page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert page.locator(".sort:not([hidden])").count() == 0
+        assert page.evaluate(head) == headers
         assert page.locator("details:not([open])").count() == 0
         assert not page.locator("nav").is_visible()
         assert not page.locator(".search").first.is_visible()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert page.locator(".sort[hidden]").count() == 0
+        assert page.evaluate(head) == headers
 
 
 def test_a_dark_page_has_light_text_in_its_figures(browser, report):
@@ -218,3 +227,21 @@ def test_the_contents_lead_to_their_sections(browser, report):
         )
         assert len(links) == 14  # the verdict, and a section each
         assert opened.page.evaluate("ids => ids.filter(id => !document.getElementById(id))", links) == []
+
+
+@pytest.mark.parametrize("report", ["trades"], indirect=True)
+def test_the_pdf_and_the_pictures_are_the_same_twice(report, tmp_path):
+    for run in ("first", "second"):
+        print_report(report, tmp_path / f"{run}.pdf")
+        draw_figures(report, tmp_path / run)
+    printed = (tmp_path / "first.pdf").read_bytes()
+    assert printed.startswith(b"%PDF-")
+    assert printed == (tmp_path / "second.pdf").read_bytes()
+    assert str(tmp_path).encode() not in printed
+    drawn = {path.name: path.read_bytes() for path in (tmp_path / "first").iterdir()}
+    assert drawn == {path.name: path.read_bytes() for path in (tmp_path / "second").iterdir()}
+    figures = set(re.findall(r'id="figure-([^"]+)" role', report.read_text(encoding="utf-8")))
+    assert set(drawn) == {f"{name}.{kind}" for name in figures for kind in ("svg", "png")}
+    for name, content in drawn.items():
+        assert content.startswith(b"<svg" if name.endswith("svg") else b"\x89PNG")
+        assert b"rgb(255, 255, 255)" in content or name.endswith("png")  # on white, whatever the reader's scheme is

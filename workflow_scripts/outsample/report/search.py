@@ -43,8 +43,8 @@ def history(tables: Tables) -> Fragment:
     figure.update_layout(hovermode="closest")
     failed, unscored = int(found["failed"].sum()), int((found["score"].isna() & ~found["failed"]).sum())
     caption = (
-        f"History of the search: the score of each trial and the best so far. Of {len(found)} trials {failed} broke down "
-        f"and {unscored} stayed flat on every fold; those have no mark. The best of many rises by luck alone."
+        f"History of the search: the score of each trial and the best so far. Of {len(found)} trials {failed} broke "
+        f"down and {unscored} stayed flat on every fold; those have no mark. The best of many rises by luck alone."
     )
     return show(figure, "history", caption, caption, 300)
 

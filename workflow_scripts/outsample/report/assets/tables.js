@@ -69,7 +69,13 @@
     if (rows.length >= SORTABLE) sortable(table, rows);
     if (rows.length >= SEARCHABLE) searchable(table, rows);
   }
+  // On paper every row stands, and a header is text: a button is not repeated on the next sheet.
+  const buttons = [...document.querySelectorAll(".sort")].map((button) => [button, [...button.childNodes]]);
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll("tr[hidden]").forEach((row) => { row.hidden = false; });
+    buttons.forEach(([button, label]) => { button.after(...label); button.hidden = true; });
+  });
+  window.addEventListener("afterprint", () => {
+    buttons.forEach(([button, label]) => { button.append(...label); button.hidden = false; });
   });
 })();
