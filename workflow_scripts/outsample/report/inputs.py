@@ -195,7 +195,27 @@ def read_tables(inputs: Mapping[str, Paths]) -> Tables:
         name: tuple(read_json(path, schema) for path in _several(inputs[name]))
         for name, schema in SEVERAL_DOCUMENTS.items()
     }
-    return Tables(**documents, **tables, **joined, **several)
+    found = Tables(**documents, **tables, **joined, **several)
+    _check_fit(found)
+    return found
+
+
+def _check_fit(tables: Tables) -> None:
+    """Stop where files of different runs lie side by side.
+
+    Raises: SchemaError naming the one that is stale.
+    """
+    if tables.looks["model"] != tables.policy["onnx_sha256"]:
+        raise SchemaError(
+            "looks.json evaluated another policy than the one in policy.json; run the rule evaluate again."
+        )
+    if tables.looks["vault"] != tables.split["vault"]["sha256"]:
+        raise SchemaError("looks.json opened another vault than the one in split.json; run the rule evaluate again.")
+    explained = tables.explanation
+    if explained.loc[~explained["control"], "feature"].tolist() != list(tables.policy["features"]):
+        raise SchemaError(
+            "explanation.parquet explains other features than the policy's; run the rule explain_policy again."
+        )
 
 
 def day(date: Any) -> str:
