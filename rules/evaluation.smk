@@ -111,7 +111,12 @@ rule describe_performance:
         quantiles="results/{experiment}/performance/quantiles.parquet",
         drawdowns="results/{experiment}/performance/drawdowns.parquet",
         actions="results/{experiment}/performance/actions.parquet",
-        equity="results/{experiment}/equity.csv",
+        equity=report(
+            "results/{experiment}/equity.csv",
+            caption="../reports/captions/equity.rst",
+            category="{experiment}",
+            labels={"result": "equity on the vault"},
+        ),
     log:
         "results/{experiment}/logs/describe_performance.log",
     benchmark:

@@ -85,7 +85,12 @@ rule build_report:
         actions="results/{experiment}/performance/actions.parquet",
     output:
         provenance="results/{experiment}/provenance.json",
-        report="results/{experiment}/report.html",
+        report=report(
+            "results/{experiment}/report.html",
+            caption="../reports/captions/report.rst",
+            category="{experiment}",
+            labels={"result": "report"},
+        ),
         summary="results/{experiment}/report.md",
     log:
         "results/{experiment}/logs/build_report.log",
@@ -137,7 +142,12 @@ rule build_timings:
     input:
         report="results/{experiment}/report.html",
     output:
-        timings="results/{experiment}/timings.html",
+        timings=report(
+            "results/{experiment}/timings.html",
+            caption="../reports/captions/timings.rst",
+            category="{experiment}",
+            labels={"result": "times and memory"},
+        ),
     log:
         "results/{experiment}/logs/build_timings.log",
     benchmark:
@@ -246,7 +256,12 @@ rule compare_experiments:
             for name in experiments_run()
         ],
     output:
-        page="results/compare.html",
+        page=report(
+            "results/compare.html",
+            caption="../reports/captions/compare.rst",
+            category="all experiments",
+            labels={"result": "experiments compared"},
+        ),
     log:
         "results/logs/compare_experiments.log",
     benchmark:

@@ -260,7 +260,12 @@ rule compare_approaches:
         quality="results/{experiment}/quality.json",
     output:
         table="results/{experiment}/approach_comparison.parquet",
-        csv="results/{experiment}/approach_comparison.csv",
+        csv=report(
+            "results/{experiment}/approach_comparison.csv",
+            caption="../reports/captions/approaches.rst",
+            category="{experiment}",
+            labels={"result": "ways to choose, compared"},
+        ),
         fold_metrics="results/{experiment}/fold_metrics.parquet",
         paths="results/{experiment}/paths.parquet",
     log:

@@ -126,6 +126,15 @@ def test_metrics_of_two_versions_are_compared(versions):
     assert difference["diff"] != 0
 
 
+def test_plots_of_two_versions_are_drawn_together(versions, tmp_path):
+    versions.run("dvc", "plots", "diff", "first", "second", "--out", str(tmp_path / "plots"))
+    page = (tmp_path / "plots" / "index.html").read_text()
+    for word in ("Equity on the vault", '"first"', '"second"', "buy_and_hold"):
+        assert word in page
+    last = (versions.folder / RESULTS / "equity.csv").read_text().splitlines()[-1].split(",")
+    assert last[1] in page  # the agent's equity of the last bar
+
+
 def test_version_that_was_not_checked_out_is_not_accepted(versions):
     versions.run("git", "checkout", "--quiet", "first")
     refused = versions.accept()
