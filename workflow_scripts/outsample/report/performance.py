@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from outsample.report.charts import BLUE, GREY, SERIES, VERMILION, line, nothing, show, step_of, thinning
 from outsample.report.figures import VAULT
@@ -120,7 +119,7 @@ def months(tables: Tables) -> Fragment:
         for row in own.sort_values(["year", "month"]).to_dict("records")
     ]
     body = table("months", ["month", "bars", "agent", "buy and hold"], rows, "Net return by calendar month")
-    return join(show(figure, "months", caption, alt, 70 + 34 * len(years)), details(f"All {len(rows)} months", body))
+    return join(show(figure, "months", caption, alt, max(130, 70 + 34 * len(years))), details(f"All {len(rows)} months", body))
 
 
 def _month(row: pd.Series[Any]) -> str:
@@ -129,44 +128,54 @@ def _month(row: pd.Series[Any]) -> str:
 
 def distribution(tables: Tables) -> Fragment:
     """Histogram of the returns of a bar, and their quantiles against those of a normal distribution."""
-    bins, found = tables.histogram, tables.quantiles
+    found = tables.quantiles
     own = found[found["series"] == "agent"]
     if own["net_return"].min() == own["net_return"].max():
         return nothing("There is no distribution to show: every return of the agent on the vault is the same.")
-    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
+    return join('<div class="pair">', _histogram(tables.histogram), _quantiles(own), "</div>")
+
+
+def _histogram(bins: pd.DataFrame) -> Fragment:
+    figure = go.Figure()
     for name, color in (("buy_and_hold", GREY), ("agent", BLUE)):
-        of_series = bins[bins["series"] == name]
+        rows = bins[bins["series"] == name]
         figure.add_trace(
             go.Bar(
-                x=((of_series["left"] + of_series["right"]) / 2).to_numpy(),
-                y=of_series["bars"].to_numpy(),
+                x=((rows["left"] + rows["right"]) / 2).to_numpy(),
+                y=rows["bars"].to_numpy(),
                 name=SERIES[name][0],
                 marker_color=color,
                 opacity=0.65,
-            ),
-            row=1,
-            col=1,
+            )
         )
-    ends = [float(own["normal"].min()), float(own["normal"].max())]
-    figure.add_trace(line(ends, ends, "were it normal", VERMILION, "dash"), row=1, col=2)
-    points = go.Scatter(
-        x=own["normal"].to_numpy(),
-        y=own["net_return"].to_numpy(),
-        name="agent's quantiles",
-        mode="markers",
-        marker={"color": BLUE, "size": 5},
-    )
-    figure.add_trace(points, row=1, col=2)
-    figure.update_xaxes(title_text="net return of a bar", tickformat=".1%", row=1, col=1)
-    figure.update_xaxes(title_text="normal quantile", tickformat=".1%", row=1, col=2)
-    figure.update_yaxes(title_text="bars", row=1, col=1)
-    figure.update_yaxes(title_text="agent's quantile", tickformat=".1%", row=1, col=2)
+    figure.update_xaxes(title_text="net return of a bar", tickformat=".1%")
+    figure.update_yaxes(title_text="bars")
     figure.update_layout(barmode="overlay", hovermode="closest")
+    caption = "How often a bar's net return lies in each bin, of the agent and of buy and hold."
+    least, most = percent(bins["left"].min()).text, percent(bins["right"].max()).text
+    return show(figure, "histogram", caption, f"{caption} All lie between {least} and {most}.", 300)
+
+
+def _quantiles(own: pd.DataFrame) -> Fragment:
+    figure = go.Figure()
+    ends = [float(own["normal"].min()), float(own["normal"].max())]
+    figure.add_trace(line(ends, ends, "were it normal", VERMILION, "dash"))
+    figure.add_trace(
+        go.Scatter(
+            x=own["normal"].to_numpy(),
+            y=own["net_return"].to_numpy(),
+            name="agent's quantiles",
+            mode="markers",
+            marker={"color": BLUE, "size": 5},
+        )
+    )
+    figure.update_xaxes(title_text="normal quantile", tickformat=".1%")
+    figure.update_yaxes(title_text="agent's quantile", tickformat=".1%")
+    figure.update_layout(hovermode="closest")
     low, normal = own.iloc[0]["net_return"], own.iloc[0]["normal"]
     caption = (
-        "Left: how often a bar's net return lies in each bin. Right: the agent's quantiles against those of a normal "
-        "distribution of the same mean and standard deviation; points below the line on the left and above it on the "
-        "right are heavier tails than the Sharpe ratio knows of."
+        "The agent's quantiles against those of a normal distribution of the same mean and standard deviation. Points "
+        "below the line on the left and above it on the right are heavier tails than the Sharpe ratio knows of."
     )
     alt = f"{caption} The lowest quantile drawn is {percent(low, 2).text}, of the normal {percent(normal, 2).text}."
-    return show(figure, "distribution", caption, alt, 300)
+    return show(figure, "quantiles", caption, alt, 300)

@@ -28,6 +28,7 @@
   const draw = (source) => {
     const chart = document.getElementById(source.dataset.for);
     const figure = JSON.parse(source.textContent);
+    if (chart.clientWidth < 600) figure.data.forEach((part) => { delete part.texttemplate; }); // no room in the cells
     if (coarse) figure.layout.dragmode = false; // a finger that drags scrolls the page
     return Plotly.newPlot(chart, figure.data, figure.layout, config).then(() => {
       const group = chart.dataset.group;
