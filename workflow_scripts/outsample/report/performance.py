@@ -119,7 +119,9 @@ def months(tables: Tables) -> Fragment:
         for row in own.sort_values(["year", "month"]).to_dict("records")
     ]
     body = table("months", ["month", "bars", "agent", "buy and hold"], rows, "Net return by calendar month")
-    return join(show(figure, "months", caption, alt, max(130, 70 + 34 * len(years))), details(f"All {len(rows)} months", body))
+    return join(
+        show(figure, "months", caption, alt, max(130, 70 + 34 * len(years))), details(f"All {len(rows)} months", body)
+    )
 
 
 def _month(row: pd.Series[Any]) -> str:
