@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from outsample.evaluation.tear_sheet import tear_sheet
+from outsample.evaluation.tear_sheet import daily_equity, tear_sheet
 from outsample.io import read_json, read_table, write_csv, write_table
 from outsample.io.script import run_script
 
@@ -18,8 +18,7 @@ def main(returns, quality, rolling, months, histogram, quantiles, drawdowns, act
     paths = (rolling, months, histogram, quantiles, drawdowns, actions)
     for name, table, path in zip(sheet._fields, sheet, map(Path, paths), strict=True):
         write_table(table, path, name)
-    whole = found[found["symbol"] == "portfolio"]
-    write_csv(whole.pivot(index="date", columns="series", values="equity").reset_index(), equity)
+    write_csv(daily_equity(found), equity)
 
 
 if "snakemake" in globals():

@@ -108,3 +108,16 @@ def test_all_tables_fit_their_schemas(tmp_path):
         assert len(table)
         if name != "actions":
             assert set(table["series"]) == set(tear_sheet.COMPARED)
+
+
+def test_equity_of_a_day_is_that_of_its_last_bar():
+    dates = pd.to_datetime(["2020-01-02 10:00", "2020-01-02 16:00", "2020-01-03 10:00"])
+    rows = [
+        pd.DataFrame({"series": series, "symbol": symbol, "date": dates, "equity": [level, level + 1, level + 2]})
+        for series, level in (("agent", 10.0), ("flat", 20.0))
+        for symbol in ("AA", "portfolio")
+    ]
+    found = tear_sheet.daily_equity(pd.concat(rows, ignore_index=True))
+    assert list(found.columns) == ["date", "agent", "flat"]
+    assert found["date"].tolist() == list(pd.to_datetime(["2020-01-02", "2020-01-03"]))
+    assert found[["agent", "flat"]].to_numpy().tolist() == [[11.0, 21.0], [12.0, 22.0]]

@@ -82,26 +82,25 @@ def rolling(book: pd.DataFrame, periods_per_year: float, risk_free_rate: float, 
     Reference: Lo (2002), The Statistics of Sharpe Ratios, eq. 9.
     """
     window = window_of(len(book), periods_per_year)
-    r, held = book["net_return"].to_numpy(), np.abs(book["position"].to_numpy())
-    if len(r) < window:
+    if len(book) < window:
         return pd.DataFrame({name: [] for name in ("date", "window", "sharpe", "lower", "upper", "exposure")})
-    spans = np.lib.stride_tricks.sliding_window_view(r, window)
-    spread = spans.std(axis=1, ddof=1)
-    varies = spread > NOISE_FLOOR
-    per_bar = np.full(len(spans), np.nan)
-    per_bar[varies] = (spans.mean(axis=1) - risk_free_rate / periods_per_year)[varies] / spread[varies]
+    spans = book["net_return"].rolling(window)
+    spread = spans.std()
+    varies = spans.max() - spans.min() > NOISE_FLOOR  # exact, which a rolling deviation is not
+    per_bar = ((spans.mean() - risk_free_rate / periods_per_year) / spread.where(varies)).to_numpy()
     wide = norm.ppf(0.5 + confidence / 2) * np.sqrt((1 + per_bar**2 / 2) / window)
     year = math.sqrt(periods_per_year)
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {
-            "date": book["date"].to_numpy()[window - 1 :],
+            "date": book["date"],
             "window": window,
             "sharpe": per_bar * year,
             "lower": (per_bar - wide) * year,
             "upper": (per_bar + wide) * year,
-            "exposure": np.lib.stride_tricks.sliding_window_view(held, window).mean(axis=1),
+            "exposure": book["position"].abs().rolling(window).mean(),
         }
     )
+    return found.iloc[window - 1 :].reset_index(drop=True)
 
 
 def months(book: pd.DataFrame) -> pd.DataFrame:
@@ -161,14 +160,13 @@ def drawdowns(book: pd.DataFrame) -> pd.DataFrame:
     equity, dates = book["equity"].to_numpy(), book["date"].to_numpy()
     high = np.maximum.accumulate(equity)
     below = equity < high * (1 - NOISE_FLOOR)
-    starts = np.flatnonzero(below & ~np.r_[False, below[:-1]])
+    turns = np.flatnonzero(np.diff(np.r_[False, below, False]))
     found = []
-    for start in starts:
-        after = np.flatnonzero(~below[start:])
-        end = int(start + after[0]) if len(after) else None
-        trough = int(start + np.argmin(equity[start:end]))
-        peak = int(start) - 1
-        found.append((1 - equity[trough] / high[trough], peak, trough, end))
+    for start, end in zip(
+        turns[::2].tolist(), turns[1::2].tolist(), strict=True
+    ):  # bars below their high: [start, end)
+        trough = start + int(np.argmin(equity[start:end]))
+        found.append((1 - equity[trough] / high[trough], start - 1, trough, end if end < len(equity) else None))
     found.sort(key=lambda fall: (-fall[0], fall[1]))
     rows = [
         {
@@ -199,3 +197,14 @@ def actions(agent: pd.DataFrame) -> pd.DataFrame:
     share = table["bars"] / table.groupby("symbol")["bars"].transform("sum")
     part = -share * np.log(share) + 0.0
     return table.assign(share=share, entropy=part.groupby(table["symbol"]).transform("sum")).astype({"bars": "int64"})
+
+
+def daily_equity(returns: pd.DataFrame) -> pd.DataFrame:
+    """Equity of every series' portfolio at the last bar of each day, for other programs: columns date and the series.
+
+    Args: returns: table "returns".
+    """
+    whole = returns[returns["symbol"] == "portfolio"]
+    wide = whole.pivot(index="date", columns="series", values="equity")
+    daily = wide.groupby(pd.DatetimeIndex(wide.index).normalize()).last()
+    return daily.rename_axis("date").reset_index().rename_axis(columns=None)
