@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from onnx import TensorProto, helper
 
-from outsample.agents.onnx import OnnxPolicy
+from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.config.models import Market
-from outsample.evaluation.explanation import RANDOM, REPEATS, explain
+from outsample.evaluation.explanation import RANDOM, REPEATS, _preferred, explain
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
@@ -113,3 +113,18 @@ def test_one_bar_more_than_can_be_shuffled_is_enough(panel):
     few = explain(linear_policy(), rows, RULES, 252.0)
     assert few.document["attributed"] == 3
     assert few.table["changed"].between(0, 1).all()
+
+
+@pytest.mark.slow
+def test_a_policy_that_remembers_and_reads_its_account_is_explained_as_well(package_case):
+    """Exported by the real code, a GRU; its own decisions are the ones that are looked at."""
+    case = package_case.make_case(symbols=("AA", "BB"), torso="gru", account=True)
+    policy = OnnxPolicy(case.onnx, case.documents["policy"])
+    assert policy.memory
+    panel = Panel.from_frame(case.tables.development, policy.features)
+    found = explain(policy, panel, RULES, 252.0)
+    assert found.document["residual"] < 0.01
+    assert found.table["changed"].max() > 0.1
+    span = panel.rows(0)
+    own = _preferred(policy, panel.features[span][None], panel.open[span], panel.close[span])[:, 0]
+    np.testing.assert_array_equal(own, decide(policy, panel).target[span])
