@@ -227,6 +227,9 @@ def test_the_contents_lead_to_their_sections(browser, report):
         )
         assert len(links) == 14  # the verdict, and a section each
         assert opened.page.evaluate("ids => ids.filter(id => !document.getElementById(id))", links) == []
+        opened.page.evaluate("window.scrollTo(0, document.body.scrollHeight / 2)")
+        first = opened.page.locator("nav a").first.bounding_box()
+        assert 0 <= first["y"] < WIDE["height"]  # they stay in sight
 
 
 @pytest.mark.parametrize("report", ["trades"], indirect=True)

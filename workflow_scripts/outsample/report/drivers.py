@@ -31,7 +31,7 @@ def actions(tables: Tables) -> Fragment:
         rows = found[found["symbol"] == symbol]
         figure.add_trace(
             go.Bar(
-                x=rows["target"].to_numpy(),
+                x=[f"{target:g}" for target in rows["target"]],
                 y=rows["share"].to_numpy(),
                 name=escape(symbol),
                 marker_color=PALETTE[position % len(PALETTE)],
@@ -39,7 +39,9 @@ def actions(tables: Tables) -> Fragment:
         )
         if len(rows):
             entropies.append(f"{number(rows['entropy'].iloc[0]).text} ({symbol})")
-    figure.update_xaxes(title_text="target, fraction of the sleeve's equity")
+    order = [f"{target:g}" for target in sorted(set(found["target"]))]
+    figure.update_xaxes(title_text="target, fraction of the sleeve's equity", type="category")
+    figure.update_xaxes(categoryorder="array", categoryarray=order)
     figure.update_yaxes(title_text="share of the bars", tickformat=".0%")
     figure.update_layout(barmode="group", hovermode="closest", showlegend=True)
     caption = (
