@@ -1,7 +1,7 @@
 """What drives the policy's decisions: each feature shuffled in time, and integrated gradients.
 
 Both look at bars before the vault, which the final policy was trained on: they tell what it reacts to, not whether it
-is right to. The gate is left aside; what is looked at is what the networks prefer.
+is right to. The gate is left aside; where it is closed, what is looked at is what the networks prefer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from outsample.agents.onnx import Carried, OnnxPolicy
+from outsample.agents.onnx import Carried, Decision, OnnxPolicy
 from outsample.market.accounting import MarketRules, simulate
 from outsample.market.holding import Holding
 from outsample.market.panel import Panel
@@ -54,9 +54,9 @@ def explain(policy: OnnxPolicy, panel: Panel, rules: MarketRules, periods_per_ye
     all features (its part of the standardised features, along a random direction) in the same way: what a feature
     of no particular meaning does.
 
-    Integrated gradients: of the mean action under the softmax of the preferences, from the mean of the features to the
-    features of a bar, by central differences along the straight line. They add up to the difference of the two mean
-    actions; `residual` is the largest error of that sum.
+    Integrated gradients: of the mean action under the softmax of the preferences (of an ensemble, of its members' mean
+    preferences), from the mean of the features to the features of a bar, by central differences along the straight
+    line. They add up to the difference of the two mean actions; `residual` is the largest error of that sum.
 
     Args:
         policy: the decider.
@@ -144,18 +144,25 @@ def _moved(features: Array, standard: Array, order: NDArray[np.int64], axis: Arr
     return features + (part[order] - part)[:, None] * axis * scale
 
 
+def _asked(policy: OnnxPolicy, decision: Decision) -> Array:
+    """The targets [B] of a decision; where a closed gate makes them 0, the actions that the networks prefer."""
+    if policy.gate_open:
+        return decision.target.astype(np.float64)
+    preferred: Array = np.asarray(policy.actions)[decision.preference.argmax(axis=1)]
+    return preferred
+
+
 def _preferred(policy: OnnxPolicy, features: Array, open: Array, close: Array) -> Array:
     """The targets that V variants of one symbol's features lead to, [T, V], each from flat; the gate is left aside.
 
     Args: features: [V, T, F]; open, close: [T].
     """
-    actions = np.asarray(policy.actions)
     many, bars, _ = features.shape
     carried = policy.start(many)
     targets = np.zeros((bars, many))
     for t in range(bars):
         decision = policy.act(carried, features[:, t], np.full(many, open[t]), np.full(many, close[t]))
-        targets[t] = actions[decision.preference.argmax(axis=1)]
+        targets[t] = _asked(policy, decision)
         carried = decision.carried._replace(target=targets[t].astype(np.float32))
     return targets
 
@@ -195,8 +202,7 @@ def _attributions(policy: OnnxPolicy, span: _Span, center: Array, scale: Array) 
             found.append(attribution)
             errors.append(abs(attribution.sum() - (values[-2] - values[-1])))
         decision = policy.act(carried, span.features[t : t + 1], span.open[t : t + 1], span.close[t : t + 1])
-        preferred = np.asarray(policy.actions)[decision.preference.argmax(axis=1)]
-        carried = decision.carried._replace(target=preferred.astype(np.float32))
+        carried = decision.carried._replace(target=_asked(policy, decision).astype(np.float32))
     return np.stack(found), float(max(errors))
 
 
