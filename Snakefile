@@ -19,6 +19,7 @@ wildcard_constraints:
     agent="[a-z0-9_]+",
     arm="[a-z0-9_]+",
     round="[0-9]+|transfer",
+    rung="[0-9]+",
 
 
 include: "rules/data.smk"

@@ -115,7 +115,7 @@ def user_code(wildcards):
 
 def weights_of(arm):
     """The keys of the weights of an arm."""
-    weighed = RECIPES[arm].score.startswith("multi_metric")
+    weighed = arm in RECIPES and RECIPES[arm].score.startswith("multi_metric")
     return ["selection.multi_metric"] if weighed else []
 
 
@@ -166,6 +166,138 @@ def rounds_of(pattern):
         )
 
     return files
+
+
+def levels_of(wildcards):
+    """Rungs of a round; trials of pre-trained weights are trained in one go."""
+    transfer = wildcards.round == "transfer"
+    return 1 if transfer else settings_of(wildcards).search.rungs.levels
+
+
+def rungs_run(search):
+    """Numbers of the rungs that write who goes on: all but the last one, none where there is but one."""
+    return range(search.rungs.levels - 1)
+
+
+def rungs_of(rounds=None):
+    """Input function: which trials went on from each rung, of every agent and round, or of those before this one."""
+
+    def files(wildcards):
+        search = settings_of(wildcards).search
+        return expand(
+            "results/{experiment}/trials/{agent}/round_{round}/rung_{rung}/rung.parquet",
+            experiment=wildcards.experiment,
+            agent=search.agents if rounds is None else wildcards.agent,
+            round=range(search.rounds if rounds is None else rounds(wildcards)),
+            rung=rungs_run(search),
+        )
+
+    return files
+
+
+def shards_of(name):
+    """Input function: the file of this name of every shard of a round; with rungs, of all of them, one after another."""
+
+    def files(wildcards):
+        levels = levels_of(wildcards)
+        return [
+            f"{round_folder(wildcards)}/{f'rung_{rung}/' if levels > 1 else ''}shards/{item}.{name}"
+            for rung in range(levels)
+            for item in gather.trials("{scatteritem}")
+        ]
+
+    return files
+
+
+def rung_shards(name, back=0):
+    """Input function: the file of this name of every shard of this rung, or of one that is so far back."""
+    return lambda wildcards: [
+        f"{round_folder(wildcards)}/rung_{rung}/shards/{item}.{name}"
+        for rung in [int(wildcards.rung) - back]
+        if rung >= 0
+        for item in gather.trials("{scatteritem}")
+    ]
+
+
+def rungs_before(wildcards):
+    """Input function: which trials went on from each rung before this one."""
+    return [
+        f"{round_folder(wildcards)}/rung_{rung}/rung.parquet"
+        for rung in range(int(wildcards.rung))
+    ]
+
+
+def round_folder(wildcards):
+    return f"results/{wildcards.experiment}/trials/{wildcards.agent}/round_{wildcards.round}"
+
+
+def warm_experiment(wildcards):
+    """The experiment whose trials the search is told before its first one; empty is none."""
+    other = settings_of(wildcards).search.warm_start
+    return "" if other == wildcards.experiment else other  # which the script refuses
+
+
+def warm_chain(wildcards):
+    """That experiment, the one from which it was started itself, and so on."""
+    chain, name = [], warm_experiment(wildcards)
+    while name and name not in (*chain, wildcards.experiment):
+        chain.append(name)
+        name = LOADED[name].settings.search.warm_start if name in LOADED else ""
+    return chain
+
+
+def warm_files(
+    name,
+    agent=None,
+    chain=lambda wildcards: [warm_experiment(wildcards)],
+    rounds="[0-9]*",
+):
+    """Input function: the files of this name that an earlier study has left; its absence is the script's to tell."""
+
+    def files(wildcards):
+        return [
+            str(path)
+            for other in chain(wildcards)
+            if other
+            for path in sorted(
+                Path(f"results/{other}/trials").glob(
+                    f"{agent or wildcards.agent}/round_{rounds}/{name}"
+                )
+            )
+        ]
+
+    return files
+
+
+def warm_config(wildcards):
+    """Input function: the settings of the earlier study, where it has left any trial."""
+    return [
+        f"results/{other}/config.json"
+        for other in [warm_experiment(wildcards)]
+        if warm_files("scores.parquet")(wildcards)
+    ]
+
+
+def only_where(asked, pattern):
+    """Input function: this file, or none where the settings do not ask for it."""
+    return lambda wildcards: (
+        expand(pattern, experiment=wildcards.experiment)
+        if asked(settings_of(wildcards))
+        else []
+    )
+
+
+def code_shown(wildcards, always):
+    """The rules whose code made what a report shows: those that always do, and those that were asked for."""
+    settings = settings_of(wildcards)
+    search = settings.search
+    more = {
+        "run_rung": (search.rungs.levels > 1, True),
+        "score_rung": (search.rungs.levels > 1, False),
+        "find_pareto_front": (search.objective == "pareto", False),
+        "run_perturbed": (settings.robustness.hyper_parameters, True),
+    }
+    return always | {rule: agents for rule, (run, agents) in more.items() if run}
 
 
 def experiments_run():

@@ -30,6 +30,40 @@ rule audit_decisions:
         "../workflow_scripts/audit_decisions.py"
 
 
+rule run_perturbed:
+    input:
+        selection=lambda wildcards: (
+            f"results/{wildcards.experiment}/selection/{settings_of(wildcards).selection.arm}.json"
+        ),
+        portfolios=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/portfolios.parquet"
+        ),
+        development="results/{experiment}/development.parquet",
+        spec="results/{experiment}/features.spec.json",
+        quality="results/{experiment}/quality.json",
+        folds="results/{experiment}/folds.parquet",
+        scalers="results/{experiment}/scalers.parquet",
+    output:
+        table="results/{experiment}/evaluation/perturbed.parquet",
+    log:
+        "results/{experiment}/logs/run_perturbed.log",
+    benchmark:
+        "results/{experiment}/benchmarks/run_perturbed.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=120,
+    params:
+        settings=config_of("market", "gate", "search.seeds", "search.space"),
+        code=code_of("run_perturbed", agents=True),
+    message:
+        "Training the chosen settings of {wildcards.experiment} with each number 10 % lower and higher"
+    script:
+        "../workflow_scripts/run_perturbed.py"
+
+
 rule evaluate:
     input:
         audit="results/{experiment}/audit_decisions.parquet",
@@ -44,6 +78,8 @@ rule evaluate:
         scores=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
         ),
+        # Trials looked at before this search: they count where luck among many is judged.
+        warm_suggestions=warm_files("suggestions.json", "*", warm_chain, "*"),
     output:
         returns="results/{experiment}/evaluation/returns.parquet",
         metrics="results/{experiment}/evaluation/metrics.parquet",
@@ -63,7 +99,7 @@ rule evaluate:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=config_of("market", "evaluation"),
+        settings=config_of("market", "evaluation", "robustness.crash"),
         ledger="vault_ledger.jsonl",
         code=code_of("evaluate"),
     message:

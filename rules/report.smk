@@ -59,7 +59,12 @@ rule build_report:
         scores=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
         ),
+        rungs=rungs_of(),
         selections=selections,
+        pareto=only_where(
+            lambda settings: settings.search.objective == "pareto",
+            "results/{experiment}/selection/pareto.parquet",
+        ),
         comparison="results/{experiment}/approach_comparison.parquet",
         fold_metrics="results/{experiment}/fold_metrics.parquet",
         paths="results/{experiment}/paths.parquet",
@@ -70,6 +75,10 @@ rule build_report:
         trades="results/{experiment}/evaluation/trades.parquet",
         random_agents="results/{experiment}/evaluation/random_agents.parquet",
         robustness="results/{experiment}/evaluation/robustness.parquet",
+        perturbed=only_where(
+            lambda settings: settings.robustness.hyper_parameters,
+            "results/{experiment}/evaluation/perturbed.parquet",
+        ),
         looks="results/{experiment}/evaluation/looks.json",
         verdict="results/{experiment}/evaluation/verdict.json",
         null_control="results/{experiment}/null_control.json",
@@ -105,7 +114,7 @@ rule build_report:
     params:
         code_hashes=lambda wildcards: {
             rule: code_of(rule, agents)(wildcards)
-            for rule, agents in CODE_SHOWN.items()
+            for rule, agents in code_shown(wildcards, CODE_SHOWN).items()
         },
         code=code_of("build_report", files=REPORT_FILES),
     message:

@@ -6,6 +6,11 @@ rule suggest_trials:
         audit="results/{experiment}/audit_leakage.parquet",
         earlier_suggestions=earlier("suggestions.json"),
         earlier_scores=earlier("scores.parquet"),
+        earlier_rungs=rungs_of(rounds=lambda wildcards: int(wildcards.round)),
+        warm_config=warm_config,
+        warm_suggestions=warm_files("suggestions.json"),
+        warm_scores=warm_files("scores.parquet"),
+        warm_rungs=warm_files("rung_*/rung.parquet"),
     output:
         suggestions="results/{experiment}/trials/{agent}/round_{round}/suggestions.json",
     log:
@@ -30,6 +35,7 @@ rule suggest_trials:
             "search.seed",
             "search.objective",
             "search.max_failed",
+            "search.warm_start",
             # Weights that the sampler does not maximise must not redo the search.
             *weights_of(settings_of(wildcards).search.objective),
         ),
@@ -170,19 +176,86 @@ rule run_transfer:
         "../workflow_scripts/run_transfer.py"
 
 
+rule run_rung:
+    input:
+        suggestions="results/{experiment}/trials/{agent}/round_{round}/suggestions.json",
+        rung_before=rungs_before,
+        states_before=rung_shards("states.npz", back=1),
+        audit="results/{experiment}/audit_leakage.parquet",
+        development="results/{experiment}/development.parquet",
+        spec="results/{experiment}/features.spec.json",
+        quality="results/{experiment}/quality.json",
+        folds="results/{experiment}/folds.parquet",
+        scalers="results/{experiment}/scalers.parquet",
+    output:
+        targets="results/{experiment}/trials/{agent}/round_{round}/rung_{rung}/shards/{scatteritem}.targets.parquet",
+        lanes="results/{experiment}/trials/{agent}/round_{round}/rung_{rung}/shards/{scatteritem}.lanes.parquet",
+        curves="results/{experiment}/trials/{agent}/round_{round}/rung_{rung}/shards/{scatteritem}.curves.parquet",
+        # Every array of the training; of no use when the next rung has been trained.
+        states=temp(
+            "results/{experiment}/trials/{agent}/round_{round}/rung_{rung}/shards/{scatteritem}.states.npz"
+        ),
+    log:
+        "results/{experiment}/logs/run_rung.{agent}.{round}.{rung}.{scatteritem}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/run_rung.{agent}.{round}.{rung}.{scatteritem}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=60,
+    params:
+        settings=config_of("market", "gate", "search.seeds", "search.rungs"),
+        code=code_of("run_rung", agents=True),
+    message:
+        "Training shard {wildcards.scatteritem} of rung {wildcards.rung} of round {wildcards.round} of {wildcards.agent} in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/run_rung.py"
+
+
+rule score_rung:
+    input:
+        suggestions="results/{experiment}/trials/{agent}/round_{round}/suggestions.json",
+        development="results/{experiment}/development.parquet",
+        quality="results/{experiment}/quality.json",
+        targets=rung_shards("targets.parquet"),
+        lanes_shards=rung_shards("lanes.parquet"),
+        curves_shards=rung_shards("curves.parquet"),
+    output:
+        table="results/{experiment}/trials/{agent}/round_{round}/rung_{rung}/rung.parquet",
+    log:
+        "results/{experiment}/logs/score_rung.{agent}.{round}.{rung}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/score_rung.{agent}.{round}.{rung}.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=lambda wildcards: block(
+            LOADED[wildcards.experiment],
+            "market",
+            "search.objective",
+            "search.rungs.reduction_factor",
+            *weights_of(settings_of(wildcards).search.objective),
+        ),
+        code=code_of("score_rung"),
+    message:
+        "Scoring rung {wildcards.rung} of round {wildcards.round} of {wildcards.agent} in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/score_rung.py"
+
+
 rule account_trials:
     input:
         development="results/{experiment}/development.parquet",
         quality="results/{experiment}/quality.json",
-        targets=gather.trials(
-            "results/{{experiment}}/trials/{{agent}}/round_{{round}}/shards/{scatteritem}.targets.parquet"
-        ),
-        lanes_shards=gather.trials(
-            "results/{{experiment}}/trials/{{agent}}/round_{{round}}/shards/{scatteritem}.lanes.parquet"
-        ),
-        curves_shards=gather.trials(
-            "results/{{experiment}}/trials/{{agent}}/round_{{round}}/shards/{scatteritem}.curves.parquet"
-        ),
+        targets=shards_of("targets.parquet"),
+        lanes_shards=shards_of("lanes.parquet"),
+        curves_shards=shards_of("curves.parquet"),
     output:
         matrix="results/{experiment}/trials/{agent}/round_{round}/matrix.parquet",
         portfolios="results/{experiment}/trials/{agent}/round_{round}/portfolios.parquet",
@@ -201,6 +274,7 @@ rule account_trials:
         runtime=10,
     params:
         settings=config_of("market"),
+        levels=levels_of,
         code=code_of("account_trials"),
     message:
         "Accounting the trials of round {wildcards.round} of {wildcards.agent} in {wildcards.experiment}"
@@ -216,6 +290,7 @@ rule select_strategy:
         scores=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
         ),
+        rungs=rungs_of(),
     output:
         selection="results/{experiment}/selection/{arm}.json",
     log:
@@ -253,6 +328,7 @@ rule compare_approaches:
         portfolios=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/portfolios.parquet"
         ),
+        rungs=rungs_of(),
         matrices=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/matrix.parquet"
         ),
@@ -323,6 +399,32 @@ rule describe_search:
         "Describing the search of {wildcards.experiment}"
     script:
         "../workflow_scripts/describe_search.py"
+
+
+rule find_pareto_front:
+    input:
+        scores=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
+        ),
+        rungs=rungs_of(),
+    output:
+        pareto="results/{experiment}/selection/pareto.parquet",
+    log:
+        "results/{experiment}/logs/find_pareto_front.log",
+    benchmark:
+        "results/{experiment}/benchmarks/find_pareto_front.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("find_pareto_front"),
+    message:
+        "Finding the trials of {wildcards.experiment} that none beats in both return and drawdown"
+    script:
+        "../workflow_scripts/find_pareto_front.py"
 
 
 rule train_final:

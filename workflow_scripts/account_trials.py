@@ -8,10 +8,16 @@ from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 from outsample.selection.matrix import account
+from outsample.selection.rungs import as_last_seen
 
 
-def merged(paths, name):
-    return pd.concat([read_table(path, name) for path in paths], ignore_index=True)
+def merged(paths, name, levels):
+    """The table of each rung, in their order, from the files of all rungs, each of as many shards."""
+    shards = len(paths) // levels
+    return [
+        pd.concat([read_table(path, name) for path in paths[rung * shards : (rung + 1) * shards]], ignore_index=True)
+        for rung in range(levels)
+    ]
 
 
 def main(
@@ -28,11 +34,13 @@ def main(
     *,
     agent,
     settings,
+    levels,
 ):
     periods, market = read_json(quality, "quality")["calendar"]["periods_per_year"], Market(**settings["market"])
-    lanes_table = merged(lanes_shards, "lanes")
+    by_rung = merged(lanes_shards, "lanes", levels)
+    lanes_table = as_last_seen(by_rung, by_rung)
     accounted = account(
-        merged(targets, "targets"),
+        as_last_seen(merged(targets, "targets", levels), by_rung),
         Panel.from_frame(read_table(development, "development"), []),
         MarketRules.from_settings(market, periods),
         agent=agent,
@@ -46,7 +54,7 @@ def main(
     write_table(accounted.portfolios, portfolios, "portfolios")
     write_table(accounted.scores, scores, "scores")
     write_table(lanes_table, lanes, "lanes")
-    write_table(merged(curves_shards, "curves"), curves, "curves")
+    write_table(as_last_seen(merged(curves_shards, "curves", levels), by_rung), curves, "curves")
 
 
 if "snakemake" in globals():

@@ -24,7 +24,9 @@ def main(
     lanes,
     curves,
     scores,
+    rungs,
     selections,
+    pareto,
     comparison,
     fold_metrics,
     paths,
@@ -35,6 +37,7 @@ def main(
     trades,
     random_agents,
     robustness,
+    perturbed,
     looks,
     verdict,
     null_control,
@@ -100,9 +103,12 @@ def main(
         "quantiles": quantiles,
         "drawdowns": drawdowns,
         "actions": actions,
+        "perturbed": perturbed,
         "lanes": lanes,
         "curves": curves,
         "scores": scores,
+        "rungs": rungs,
+        "pareto": pareto,
     }
     build_report(notebook, inputs, report)
     with replacing(summary) as temporary:

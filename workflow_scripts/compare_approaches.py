@@ -13,12 +13,14 @@ from outsample.selection.comparison import compare_arms
 from outsample.selection.folds import summarise_folds
 from outsample.selection.mixture import Mixtures
 from outsample.selection.paths import path_metrics
+from outsample.selection.rungs import stopped_trials
 
 
 def main(
     suggestions,
     scores,
     portfolios,
+    rungs,
     matrices,
     development,
     quality,
@@ -58,6 +60,7 @@ def main(
             market.starting_equity if market.whole_shares else 1.0,
         ),
         selection.ensemble.size,
+        stopped=stopped_trials(read_table(path, "rung") for path in rungs),
         walks_forward=folds.walks_forward,
     )
     write_table(compared, table, "approach_comparison")

@@ -41,6 +41,7 @@ def main(
     quality,
     portfolios,
     scores,
+    warm_suggestions,
     returns,
     metrics,
     trades,
@@ -76,7 +77,8 @@ def main(
         market.risk_free_rate,
         market.starting_equity,
         description["actions"],
-        len(broken_trials(pd.concat([read_table(path, "scores") for path in scores], ignore_index=True))),
+        len(broken_trials(pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)))
+        + sum(len(read_json(path, "suggestions")["trials"]) for path in warm_suggestions),
     )
     write_table(result.returns, returns, "returns")
     write_table(result.metrics, metrics, "metrics")
@@ -89,6 +91,7 @@ def main(
         periods,
         market.risk_free_rate,
         market.starting_equity,
+        settings["robustness"]["crash"],
     )
     write_table(others, robustness_table, "robustness")
     write_json(result.verdict, verdict, "verdict")

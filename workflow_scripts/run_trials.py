@@ -11,24 +11,12 @@ from outsample.agents.lanes import train_lanes
 from outsample.agents.loop import LogUpdates
 from outsample.agents.mapping import width_of_machine
 from outsample.agents.progress import key_of, open_progress
-from outsample.agents.studio import Lane
+from outsample.agents.shards import lanes_of, shard_of
 from outsample.config.models import Gate, Market
-from outsample.errors import ConfigError
 from outsample.io import read_json, read_table, write_table
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
-
-
-def shard_of(lanes, scatteritem):
-    """Lanes of one shard: every n-th lane from the i-th, for the scatter item i-of-n."""
-    index, shards = (int(number) for number in scatteritem.split("-of-"))
-    if shards > len(lanes):
-        raise ConfigError(
-            f"The profile asks for {shards} shards (set-scatter: trials), but the round has only {len(lanes)} lanes; "
-            f"set trials={len(lanes)} or less."
-        )
-    return lanes[index - 1 :: shards]
 
 
 def main(
@@ -55,13 +43,7 @@ def main(
     progress = open_progress(f"work/run_trials/{experiment}/{agent}/round_{round}/{scatteritem}", key)
     fold_table, calendar = read_table(folds, "folds"), read_json(quality, "quality")["calendar"]
     names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
-    tested = sorted(fold_table.loc[fold_table["part"] == "test", "fold"].unique().tolist())
-    every_lane = [
-        Lane(trial["trial"], fold, seed, trial["params"])
-        for trial in read_json(suggestions, "suggestions")["trials"]
-        for fold in tested
-        for seed in range(settings["search"]["seeds"])
-    ]
+    every_lane = lanes_of(read_json(suggestions, "suggestions")["trials"], fold_table, settings["search"]["seeds"])
     results = train_lanes(
         agent,
         shard_of(every_lane, scatteritem),

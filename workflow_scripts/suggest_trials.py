@@ -1,35 +1,59 @@
-"""Suggest the trials of one round from the scores of all rounds before it (JSON)."""
+"""Suggest the trials of one round from the scores of all rounds before it, and of an earlier study (JSON)."""
 
 import pandas as pd
 
 from outsample.config.models import Dimension
+from outsample.config.search import PARETO
 from outsample.io import read_json, read_table, write_json
 from outsample.io.script import run_script
 from outsample.search.rounds import suggest
-from outsample.selection.arms import told_scores, weights_in
+from outsample.search.warm import check_warm_start
+from outsample.selection.arms import weights_in
+from outsample.selection.rungs import stopped_trials
+from outsample.selection.told import told_scores
 
 
-def earlier_trials(agent, suggestions, scores, objective="sharpe_only", settings=None, max_failed=1.0):
-    """Settings and score of every trial so far, in their order; the score is None where it is undefined."""
+def told(agent, suggestions, scores, rungs, settings, max_failed=1.0):
+    """What the sampler is told of every trial in these files, in their order."""
     if not suggestions:
         return []
     table = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
     trials = [trial for path in suggestions for trial in read_json(path, "suggestions")["trials"]]
-    return told_scores(objective, agent, trials, table, weights_in(settings or {}), max_failed)
+    stopped = stopped_trials(read_table(path, "rung") for path in rungs)
+    objective = settings["search"]["objective"]
+    return told_scores(objective, agent, trials, table, weights_in(settings), max_failed, stopped)
 
 
-def main(earlier_suggestions, earlier_scores, suggestions, *, agent, round, settings):
+def main(
+    earlier_suggestions,
+    earlier_scores,
+    earlier_rungs,
+    warm_config,
+    warm_suggestions,
+    warm_scores,
+    warm_rungs,
+    suggestions,
+    *,
+    experiment,
+    agent,
+    round,
+    settings,
+):
     search = settings["search"]
-    space = search["space"].get(agent, {})
+    space = {name: Dimension(**dimension) for name, dimension in search["space"].get(agent, {}).items()}
+    documents = [read_json(path, "config") for path in warm_config]
+    check_warm_start(search["warm_start"], experiment, agent, space, documents, len(warm_suggestions), len(warm_scores))
     trials = suggest(
         agent,
         settings["agents"][agent],
-        {name: Dimension(**dimension) for name, dimension in space.items()},
+        space,
         search["sampler"],
         int(round),
         search["trials_per_round"],
         search["seed"],
-        earlier_trials(agent, earlier_suggestions, earlier_scores, search["objective"], settings, search["max_failed"]),
+        told(agent, earlier_suggestions, earlier_scores, earlier_rungs, settings, search["max_failed"]),
+        2 if search["objective"] == PARETO else 1,
+        told(agent, warm_suggestions, warm_scores, warm_rungs, settings),
     )
     write_json({"agent": agent, "round": int(round), "trials": trials}, suggestions, "suggestions")
 

@@ -117,15 +117,14 @@ def test_a_broken_trial_ranks_behind_one_that_never_traded(accounted, arm):
 
 
 def test_the_sampler_is_told_that_the_trial_failed(accounted, tmp_path):
-    earlier_trials = runpy.run_path(str(Path(__file__).parents[2] / "workflow_scripts/suggest_trials.py"))[
-        "earlier_trials"
-    ]
+    told_of = runpy.run_path(str(Path(__file__).parents[2] / "workflow_scripts/suggest_trials.py"))["told"]
     write_table(accounted.scores, tmp_path / "scores", "scores")
     trials = [trial | {"origin": "tpe"} for trial in _trials(0, 1, 2)]
     write_json({"agent": "ppo", "round": 0, "trials": trials}, tmp_path / "suggestions", "suggestions")
-    told = earlier_trials("ppo", [tmp_path / "suggestions"], [tmp_path / "scores"])
+    settings = {"search": {"objective": "sharpe_only"}}
+    told = told_of("ppo", [tmp_path / "suggestions"], [tmp_path / "scores"], [], settings)
     known = trial_scores("sharpe_only", accounted.scores, MultiMetric())
-    assert [score for _, score in told] == [known["ppo", 0], None, known["ppo", 2]]
+    assert [one.score for one in told] == [known["ppo", 0], None, known["ppo", 2]]
 
 
 def test_a_search_of_broken_trials_ends_in_one_sentence(tmp_path):

@@ -29,7 +29,8 @@ def repository(tmp_path):
         ]  # fmt: skip
         write_json({"agent": "ppo", "round": number, "trials": trials}, folder / "suggestions.json", "suggestions")
         values = [0.25, 0.5] if number == 0 else [0.75, np.nan]
-        rows = [("ppo", 2 * number + k, 0, 0, name, values[k]) for k in range(2) for name in ("sharpe", "total_return")]
+        share = {"sharpe": 1.0, "total_return": 1.0, "max_drawdown": 0.5}
+        rows = [("ppo", 2 * number + k, 0, 0, n, values[k] * share[n]) for k in range(2) for n in sorted(share)]
         columns = ["agent", "trial", "fold", "seed", "metric", "value"]
         scores = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["trial", "fold", "seed"], "int32"))
         write_table(scores, folder / "scores.parquet", "scores")
@@ -49,6 +50,31 @@ def test_a_study_holds_every_trial_with_its_score_and_origin(repository, capsys)
     assert [t.user_attrs["origin"] for t in found.trials] == ["defaults", "tpe", "tpe", "tpe"]
     with pytest.raises(ConfigError, match="is there already; name another file"):
         study("quickstart", str(out), repository)
+
+
+def test_a_study_of_two_objectives_and_rungs_is_one_that_optuna_opens(repository):
+    (repository / "config").unlink()
+    (repository / "config").mkdir()
+    for name in ("base", "environments"):
+        (repository / "config" / name).symlink_to(ROOT / "config" / name)
+    (repository / "config/experiments").mkdir()
+    experiment = repository / "config/experiments/quickstart.yaml"
+    experiment.write_text("search: {objective: pareto}")
+    rung = pd.DataFrame({"agent": "ppo", "trial": [0, 1], "rung": 0, "updates": 30, "score": [0.25, 0.5]})
+    rung = rung.assign(drawdown=np.nan, goes_on=[True, False]).astype({"trial": "int32", "rung": "int32"})
+    write_table(rung, repository / "results/quickstart/trials/ppo/round_0/rung_0/rung.parquet", "rung")
+    study("quickstart", str(repository / "both.db"), repository)
+    storage = f"sqlite:///{repository / 'both.db'}"
+    both = optuna.load_study(study_name="quickstart ppo", storage=storage)
+    assert [d.name for d in both.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert [t.values for t in both.trials] == [[0.25, 0.125], None, [0.75, 0.375], None]
+    assert [t.number for t in both.best_trials] == [0, 2]
+
+    experiment.write_text("{}")
+    study("quickstart", str(repository / "one.db"), repository)
+    one = optuna.load_study(study_name="quickstart ppo", storage=f"sqlite:///{repository / 'one.db'}")
+    assert one.trials[1].state == optuna.trial.TrialState.PRUNED
+    assert one.trials[1].intermediate_values == {0: 0.5}
 
 
 def test_without_trials_it_says_what_to_run(tmp_path):

@@ -208,7 +208,7 @@ def test_a_later_look_needs_a_smaller_p(oracle: EvaluationResult) -> None:
 
 def test_trials_that_broke_down_are_counted_and_have_no_returns(oracle: EvaluationResult) -> None:
     targets = {symbol: _state(index, DEVELOPMENT + VAULT)[DEVELOPMENT:] for index, symbol in enumerate(SYMBOLS)}
-    found = _run(targets, drift=0.004, skilled=True, broken_trials=3).verdict
+    found = _run(targets, drift=0.004, skilled=True, further_trials=3).verdict
     before, after = oracle.verdict["tests"], found["tests"]
     assert (before["trials"], after["trials"]) == (4, 7)
     assert any("7 trials" in sentence for sentence in found["sentences"])

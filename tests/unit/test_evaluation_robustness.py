@@ -52,6 +52,15 @@ def test_a_later_start_cuts_both_sides() -> None:
     assert later["total_return"] == pytest.approx(110 / 105 * 0.999 / 1.001 - 1)
 
 
+def test_a_crash_hits_what_is_held_at_the_open_of_the_middle_date() -> None:
+    crashed = robustness({0: LONG}, {"A": RISE}, RULES, 252.0, 0.0, 1000.0, 0.2).set_index(["kind", "scenario"])
+    row = crashed.loc[("crash", "20% lower from the open of 2020-02-01")]  # the third of four dates
+    # Bought at 100 at the open of the second, sold at the open of the fourth: 110 less a fifth.
+    assert row["total_return"] == pytest.approx(0.8 * 110 / 100 * 0.999 / 1.001 - 1)
+    assert row["max_drawdown"] > 0.15
+    pd.testing.assert_frame_equal(crashed.iloc[:-1], _rows({0: LONG}, {"A": RISE}))  # one line more, no other changed
+
+
 def test_worst_months_and_weather_take_bars_of_the_plain_run() -> None:
     generator = np.random.Generator(np.random.PCG64(5))
     moves = generator.normal(0, 0.01, 200) * np.where(np.arange(200) < 100, 0.3, 3.0)

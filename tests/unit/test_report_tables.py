@@ -8,6 +8,7 @@ import runpy
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from outsample.report import folds, prose, readings, tables
@@ -128,6 +129,40 @@ def test_trials_that_broke_down_are_told_in_one_sentence(report):
     lanes["failure"] = lanes["failure"].where(lanes["trial"] != 2, "")
     assert "3 of 24 lanes broke down" in (told := tables.trials(dataclasses.replace(report, lanes=lanes)))
     assert "of trial ppo 0: lower" in told
+
+
+def _with_search(report, **search):
+    settings = report.settings | {"search": report.settings["search"] | search}
+    return dataclasses.replace(report, config=report.config | {"settings": settings})
+
+
+def test_trials_that_were_stopped_at_a_rung_say_where(report):
+    assert "rung" not in tables.trials(report) + tables.question(report)
+    rung = pd.DataFrame({"agent": "ppo", "trial": range(4), "rung": 0, "updates": 30, "score": 0.1})
+    halved = dataclasses.replace(report, rungs=rung.assign(goes_on=rung["trial"] < 2))
+    halved = _with_search(halved, rungs={"levels": 2, "reduction_factor": 2})
+    told = tables.trials(halved)
+    stopped = ["stopped at rung 0 after 30 updates" in row[3][0] for row in cells(told, "trials")]
+    assert stopped == [False, False, True, True]  # trials 1, 0, 3, 2
+    assert "2 of 4 trials were stopped at a rung." in told
+    assert "2 rungs, of each of which the best 1/2 go on" in tables.question(halved)
+
+
+def test_the_pareto_front_stands_below_the_trials_where_there_were_two_objectives(report):
+    front = pd.DataFrame(
+        {
+            **{"agent": "ppo", "trial": [0, 1, 2], "total_return": [0.1, 0.3, 0.05]},
+            **{"max_drawdown": [0.05, 0.2, 0.1], "front": [1, 1, 2]},
+        }
+    )
+    both = _with_search(dataclasses.replace(report, pareto=front), objective="pareto", warm_start="older")
+    rows = cells(tables.trials(both), "pareto")
+    assert [(row[0][0], row[1][0]) for row in rows] == [("ppo 1 (chosen)", "30.0\xa0%"), ("ppo 0", "10.0\xa0%")]
+    assert "its choice is on the front" in tables.trials(both)
+    assert "told the trials of older beforehand" in tables.question(both)
+    none = dataclasses.replace(both, pareto=front[:0])
+    assert "There is no Pareto front" in tables.trials(none)
+    assert 'id="pareto"' not in tables.trials(report)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,14 @@
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from outsample.config.models import Dimension, Settings
 from outsample.errors import ConfigError
 from outsample.search import suggest
 from outsample.search.replayed import _points
+from outsample.search.told import Told, frozen
+from outsample.search.warm import check_warm_start
 
 SPACE = Settings().search.space["ppo"]
 BASE = Settings().agents.ppo.model_dump()
@@ -14,7 +17,7 @@ BASE = Settings().agents.ppo.model_dump()
 
 def _rounds(sampler: str, seed: int, scores: list[float | None]) -> list[list[dict]]:
     first = suggest("ppo", BASE, SPACE, sampler, 0, 4, seed, [])
-    earlier = [(trial["params"], score) for trial, score in zip(first, scores, strict=True)]
+    earlier = [Told(trial["params"], score) for trial, score in zip(first, scores, strict=True)]
     return [first, suggest("ppo", BASE, SPACE, sampler, 1, 4, seed, earlier)]
 
 
@@ -49,15 +52,15 @@ def test_tpe_learns_from_the_scores() -> None:
     past = []
     for number in range(6):
         trials = suggest("ppo", BASE, space, "tpe", number, 5, 1, past)
-        past += [(t["params"], -abs(t["params"]["discount"] - 0.25)) for t in trials]
-    late = [params["discount"] for params, _ in past[15:]]
+        past += [Told(t["params"], -abs(t["params"]["discount"] - 0.25)) for t in trials]
+    late = [params["discount"] for params, *_ in past[15:]]
     assert sum(abs(value - 0.25) < 0.15 for value in late) >= 9
 
 
 def test_defaults_outside_the_space_and_failed_trials_are_no_obstacle() -> None:
     base = BASE | {"discount": 0.5}
     first = suggest("ppo", base, SPACE, "tpe", 0, 4, 0, [])
-    second = suggest("ppo", base, SPACE, "tpe", 1, 4, 0, [(t["params"], None) for t in first])
+    second = suggest("ppo", base, SPACE, "tpe", 1, 4, 0, [Told(t["params"], None) for t in first])
     assert len(second) == 4
     assert first[0]["params"]["discount"] == 0.5
 
@@ -99,7 +102,7 @@ def test_a_space_is_checked_around_the_configured_settings() -> None:
     first = suggest("ppo", BASE | {"torso": "tanh"}, space, "tpe", 0, 3, 0, [])
     assert (first[0]["params"]["dropout"], first[0]["params"]["gradient_norm"]) == (0.0, 0.0)  # off, as configured
     assert all(0.1 <= trial["params"]["dropout"] <= 0.5 for trial in first[1:])
-    second = suggest("ppo", BASE | {"torso": "tanh"}, space, "tpe", 1, 3, 0, [(t["params"], 1.0) for t in first])
+    second = suggest("ppo", BASE | {"torso": "tanh"}, space, "tpe", 1, 3, 0, [Told(t["params"], 1.0) for t in first])
     assert all(0.1 <= trial["params"]["gradient_norm"] <= 2.0 for trial in second)
 
 
@@ -124,8 +127,8 @@ def _all_rounds(sampler, space, rounds, each, score=lambda params: 0.0, seed=3):
     past = []
     for number in range(rounds):
         trials = suggest("ppo", BASE, space, sampler, number, each, seed, past)
-        past += [(trial["params"], score(trial["params"])) for trial in trials]
-    return [params for params, _ in past]
+        past += [Told(trial["params"], score(trial["params"])) for trial in trials]
+    return [told.params for told in past]
 
 
 def test_a_grid_is_walked_once_over_all_rounds_and_no_further() -> None:
@@ -163,3 +166,68 @@ def test_cmaes_learns_from_the_scores() -> None:
     assert sum(late) / len(late) > sum(early) / len(early) + 0.2
     failed = _all_rounds("cmaes", space, 3, 4, lambda params: None)
     assert len(failed) == 12
+
+
+def _pair(params):
+    return params["discount"], abs(params["discount"] - 0.25)  # more return with more drawdown, but none below 0.25
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "tpe"])
+def test_two_objectives_are_searched_together(sampler: str) -> None:
+    space = {"discount": Dimension(low=0.0, high=1.0), "entropy": Dimension(low=0.0, high=1.0)}
+
+    def rounds(score):
+        past: list[Told] = []
+        for number in range(5):
+            trials = suggest("ppo", BASE, space, sampler, number, 7, 2, past, objectives=2)
+            past += [Told(t["params"], score(t["params"])) for t in trials]
+        return [told.params["discount"] for told in past]
+
+    found = rounds(_pair)
+    assert found == rounds(_pair)
+    assert found != rounds(lambda params: (_pair(params)[1], _pair(params)[0]))  # it listens
+    assert sum(value < 0.25 for value in found[21:]) <= sum(value < 0.25 for value in found[1:15])
+
+
+def test_a_stopped_trial_is_told_as_pruned_and_of_two_objectives_as_failed() -> None:
+    distributions = {"x": optuna.distributions.FloatDistribution(0, 1)}
+    one = frozen(Told({"x": 0.5}, 0.3, stopped=1), distributions)
+    assert (one.state, one.intermediate_values) == (TrialState.PRUNED, {1: 0.3})
+    assert frozen(Told({"x": 0.5}, (0.3, 0.1), stopped=1), distributions).state == TrialState.FAIL
+    assert frozen(Told({"x": 0.5}, None, stopped=1), distributions).state == TrialState.FAIL
+    for sampler in ("cmaes", "nsga2", "qmc", "tpe"):
+        first = suggest("ppo", BASE, SPACE, sampler, 0, 4, 0, [])
+        past = [Told(t["params"], 0.1 * t["trial"], 0 if t["trial"] % 2 else None) for t in first]
+        assert len(suggest("ppo", BASE, SPACE, sampler, 1, 4, 0, past)) == 4
+
+
+@pytest.mark.parametrize("sampler", ["cmaes", "tpe"])
+def test_a_warm_start_pulls_the_first_round_to_what_was_good(sampler: str) -> None:
+    space = {"discount": Dimension(low=0.0, high=1.0), "entropy": Dimension(low=0.0, high=1.0)}
+    grid = [Told(BASE | {"discount": x / 20, "entropy": 0.5}, -abs(x / 20 - 0.8)) for x in range(21)]
+    warm = [t for r in range(4) for t in suggest("ppo", BASE, space, sampler, 0, 6, r, [], warm=grid)[1:]]
+    cold = [t for r in range(4) for t in suggest("ppo", BASE, space, sampler, 0, 6, r, [])[1:]]
+    assert [t["trial"] for t in warm[:5]] == [1, 2, 3, 4, 5]  # its own numbers: the earlier ones are no trials here
+
+    def distance(trials):
+        return sum(abs(t["params"]["discount"] - 0.8) for t in trials) / len(trials)
+
+    assert distance(warm) < distance(cold) - 0.05
+
+
+def test_a_warm_start_that_cannot_be_is_refused_with_a_sentence() -> None:
+    there = {"settings": {"search": {"space": {"ppo": {n: d.model_dump() for n, d in SPACE.items()}}}}}
+    check_warm_start("", "new", "ppo", SPACE, [], 0, 0)
+    check_warm_start("old", "new", "ppo", SPACE, [there], 2, 2)
+    with pytest.raises(ConfigError, match=r"is old, but results/old holds no scored trials of ppo; run that"):
+        check_warm_start("old", "new", "ppo", SPACE, [], 0, 0)
+    with pytest.raises(ConfigError, match=r"old, of which 1 rounds of ppo are scored and 2 suggested; let that"):
+        check_warm_start("old", "new", "ppo", SPACE, [there], 2, 1)
+    other = {n: d for n, d in SPACE.items() if n != "discount"} | {"clip": Dimension(low=0.1, high=0.2)}
+    with pytest.raises(ConfigError, match=r"old, whose search\.space\.ppo differs in clip, discount: set the same"):
+        check_warm_start("old", "new", "ppo", other, [there], 2, 2)
+    with pytest.raises(ConfigError, match=r"warm_start of old is that experiment itself"):
+        check_warm_start("old", "old", "ppo", SPACE, [there], 2, 2)
+    few = [Told(BASE | {"discount": 0.95, "entropy": 0.05, "learning_rate": 0.002}, 1.0)] * 9
+    with pytest.raises(ConfigError, match=r"a study with 9 scored trials within the space, .* at least 10"):
+        suggest("ppo", BASE, SPACE, "cmaes", 0, 4, 0, [], warm=few)

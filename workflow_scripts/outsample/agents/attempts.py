@@ -82,7 +82,9 @@ def _grouped(studio: Studio, checked: Sequence[Checked]) -> list[list[Run]]:
     return [[runs[run] for run in group] for group in groups_of(programs, models, studio.width)]
 
 
-def _train(studio: Studio, group: Sequence[Run], watch: Watch, starts: Starts | None, hand_on: bool) -> dict[str, Fit]:
+def _train(
+    studio: Studio, group: Sequence[Run], watch: Watch, starts: Starts | None, hand_on: bool, part: int
+) -> dict[str, Fit]:
     """Train the inner-fold models of the runs of a group; by their names.
 
     Raises: BrokenLaneError where parameters or losses are not finite, naming the run, the inner fold and the update.
@@ -99,6 +101,7 @@ def _train(studio: Studio, group: Sequence[Run], watch: Watch, starts: Starts | 
         *(studio.width, watch.keeper, watch.callbacks),
         initials=[starts.of(run.lane, program) if starts else None for run in group],
         hand_on=hand_on,
+        part=part,
     )
     fits = (Fit(program, of_run, found) for of_run, found in zip(jobs, trained, strict=True))
     return dict(zip(names, fits, strict=True))
@@ -111,6 +114,7 @@ def attempt(
     final: bool = False,
     starts: Starts | None = None,
     hand_on: bool = False,
+    part: int = 1,
 ) -> tuple[dict[str, Fit], dict[str, str]]:
     """The fits of all runs by their names, and where runs broke down, now or in the run that is resumed.
 
@@ -120,6 +124,7 @@ def attempt(
     Args:
         starts: what the runs start from; None draws their weights.
         hand_on: whether the fits hold the weights, for other runs to start from.
+        part: the first 1/part of the updates only, as in `outsample.agents.loop.train_models`.
     Raises: BrokenLaneError where `final`, if the own settings of a lane break down.
     """
     keeper = watch.keeper
@@ -130,7 +135,7 @@ def attempt(
     for group in _grouped(studio, checked):
         while rest := [run for run in group if run.name not in places and name_of(run.lane) not in places]:
             try:
-                fits |= _train(studio, rest, watch, starts, hand_on)
+                fits |= _train(studio, rest, watch, starts, hand_on, part)
                 break
             except BrokenLaneError as error:
                 if final and any(run.name == error.lane and run.variant == 0 for run in rest):

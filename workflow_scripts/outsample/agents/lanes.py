@@ -88,6 +88,11 @@ def _joined(frames: Sequence[pd.DataFrame], types: Mapping[str, str]) -> pd.Data
     return pd.concat([pd.DataFrame(columns=list(types)).astype(types), *frames], ignore_index=True)
 
 
+def no_results() -> LaneResults:
+    """What no lane at all gives: the tables without rows, as of a shard of a rung that few trials have reached."""
+    return LaneResults(*(_joined([], types) for types in (_TARGET_TYPES, _GATE_TYPES, _CURVE_TYPES)))
+
+
 def _test_targets(lane: Lane, rows: FoldRows, panel: Panel, targets: NDArray[np.int8]) -> pd.DataFrame:
     parts = [
         pd.DataFrame(
@@ -113,6 +118,7 @@ def train_lanes(
     gate: Gate,
     watch: Watch = UNWATCHED,
     pretraining: Pretraining | None = None,
+    part: int = 1,
 ) -> LaneResults:
     """Train lanes; on a CPU each result depends on its own lane and the tables only.
 
@@ -133,6 +139,8 @@ def train_lanes(
         gate: settings of the gate.
         watch: who watches the lanes and keeps them; neither changes a result.
         pretraining: on what the weights that lanes start from are trained; None draws them.
+        part: each network is trained for the first 1/part of its updates (`outsample.agents.loop.rung_end`), and
+            decides as it stands then; the keeper can hand it on to the next rung (outsample.agents.rungs).
     Returns: tables `targets` (before the gate), `lanes` and `curves`.
     Raises: TrainingError for input that cannot be trained on, before anything is compiled.
     """
@@ -146,7 +154,7 @@ def train_lanes(
     by_fold: dict[int, list[tuple[Lane, list[Fit], NDArray[np.int8], int]]] = defaultdict(list)
     curves, gates, targets = [], [], []
     starts = pretrain(studio, pretraining, [(lane.fold, lane.seed) for lane in lanes], watch) if pretraining else None
-    fits, places = attempt(studio, checked, watch, starts=starts)
+    fits, places = attempt(studio, checked, watch, starts=starts, part=part)
     for lane, tried in checked:
         if place := places.get(name_of(lane)):
             gates.append(_gate_row(agent, lane, "", np.nan, failure=place))

@@ -25,6 +25,7 @@ from outsample.errors import BrokenLaneError
 
 _LOG = logging.getLogger(__name__)
 _CURVE_TYPES = (np.float32, np.float32, np.float32, np.bool_)
+BETWEEN = "; "  # the names of lanes that are trained as one
 _CHUNKS = 4  # at least so many chunks a run, where the number of updates allows it
 
 
@@ -77,6 +78,9 @@ class Keeper(Protocol):
     def offer(self, lane: str, update: int, progress: Any) -> bool:
         """Keep the progress after so many updates if it is time; whether it was."""
 
+    def pause(self, lane: str, update: int, progress: Any) -> None:
+        """Keep the progress of a lane whose training ends here for now, at the end of a rung."""
+
 
 def chunk_length(updates: int, patience: int = 0) -> int:
     """Largest divisor of the updates that makes at least four chunks, or one update where there are fewer.
@@ -90,6 +94,15 @@ def chunk_length(updates: int, patience: int = 0) -> int:
     """
     longest = min(updates // _CHUNKS, patience or updates)
     return max(length for length in range(1, max(longest, 1) + 1) if updates % length == 0)
+
+
+def rung_end(updates: int, chunk: int, part: int) -> int:
+    """The end of the first chunk by which 1/part of the updates are done.
+
+    >>> [rung_end(80, 20, part) for part in (1, 2, 3, 4, 9)]
+    [80, 40, 40, 20, 20]
+    """
+    return -(-updates // (part * chunk)) * chunk
 
 
 def _chunk_length(program: Program) -> int:
@@ -153,6 +166,7 @@ def train_models(
     callbacks: Sequence[Callback] = (),
     initial: Any = None,
     hand_on: bool = False,
+    part: int = 1,
 ) -> Trained:
     """Train the inner models of one lane, jobs [I], by one compiled chunk of updates after the other.
 
@@ -170,6 +184,7 @@ def train_models(
         callbacks: called in their order.
         initial: weights of other runs to start from, leaves [I]; None draws them.
         hand_on: whether what is returned holds the weights, for another run to start from.
+        part: only the first 1/part of the updates, in whole chunks; the keeper can hand them on to the rest.
     Returns: leaves with a leading axis [I].
     Raises:
         BrokenLaneError: parameters or losses are not finite; names the lane, the inner fold and the update.
@@ -177,7 +192,8 @@ def train_models(
     """
     if program["patience"] and validate is None:
         raise ValueError("patience needs a validation of the models")
-    updates, length, patience = program["updates"], _chunk_length(program), program["patience"]
+    length, patience = _chunk_length(program), program["patience"]
+    updates = rung_end(program["updates"], length, part)
     curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
     agent = get_agent(program.agent)
     finish = jax.vmap(partial(agent.finish, program))
@@ -197,7 +213,8 @@ def train_models(
         state = agent.with_weights(state, jax.tree.map(jnp.asarray, initial))
     best = stopping.nothing_yet(finish(state)) if patience else None
     done, (state, curve, best) = kept or (0, (state, curve, best))
-    while done < updates and (best is None or best.at_work.any()):
+    together = part > 1 and width is not None  # so that lanes which go on in other company have all come as far
+    while done < updates and (together or best is None or best.at_work.any()):
         state, latest = at_width(partial(advance, np.int32(done)), (jobs, state, inputs), hyper, width)
         latest = jax.tree.map(np.asarray, latest)
         at_work = np.ones(len(jobs.inner), np.bool_) if best is None else best.at_work
@@ -205,7 +222,8 @@ def train_models(
         curve = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), curve, latest)
         done += length
         for callback in callbacks:
-            callback.on_update(lane, done, *(float(x[at_work, -1].mean()) for x in latest[:3]))
+            watched = at_work if at_work.any() else np.ones_like(at_work)
+            callback.on_update(lane, done, *(float(x[watched, -1].mean()) for x in latest[:3]))
         if best is not None and validate is not None:
             actor = finish(state)
             best = stopping.after_chunk(best, actor, validate(actor), done, patience)
@@ -213,7 +231,9 @@ def train_models(
             for callback in callbacks:
                 callback.on_checkpoint(lane, done)
     trained = _trained(finish(state), curve, best, done, agent.weights(state) if hand_on else None)
-    if keeper:
+    if keeper and part > 1:
+        keeper.pause(lane, done, (state, curve, best))
+    elif keeper:
         keeper.finish(lane, trained)
     for callback in callbacks:
         callback.on_end(lane, trained)

@@ -20,13 +20,14 @@ import numpy as np
 import orbax.checkpoint
 
 from outsample.agents.checkpoint import manifest_of
+from outsample.agents.leaves import Leaves, leaves_of, shaped
 from outsample.errors import OutsampleError, TrainingError
 from outsample.hashing import sha256_of
 from outsample.io import sha256_file
 from outsample.io.locking import hold_folder
 
 _LOG = logging.getLogger(__name__)
-Leaves = list[np.ndarray]
+_PAUSED = ", paused"  # added to the name of a lane whose progress is kept, not its outcome
 
 
 def key_of(read: Sequence[str | Path], settings: Mapping[str, Any], code: str) -> str:
@@ -84,7 +85,7 @@ class ShardProgress:
         Raises: TrainingError where what is kept has other shapes, as that of another network.
         """
         leaves = self._finished.get(lane)
-        return None if leaves is None else _shaped(lane, leaves, like)
+        return None if leaves is None else shaped(lane, leaves, like)
 
     def restore(self, lane: str, like: Any) -> tuple[int, Any] | None:
         """Updates done of the lane at work, and its progress in the form of `like`; None for any other lane.
@@ -94,7 +95,7 @@ class ShardProgress:
         if self._at_work is None or self._at_work[0] != lane:
             return None
         _, update, leaves = self._at_work
-        progress = _shaped(lane, leaves, like)
+        progress = shaped(lane, leaves, like)
         _LOG.info("%s goes on after update %d.", lane, update)
         return update, progress
 
@@ -102,15 +103,24 @@ class ShardProgress:
         """Keep the progress of the lane at work if it is time; whether it was."""
         if not self._is_time():
             return False
-        self._at_work = (lane, update, _leaves(progress))
+        self._at_work = (lane, update, leaves_of(progress))
         self._write()
         return True
 
     def finish(self, lane: str, result: Any) -> None:
         """Keep what a lane gave; written now if it is time, else with the next checkpoint."""
-        self._finished[lane], self._at_work = _leaves(result), None
+        self._finished[lane], self._at_work = leaves_of(result), None
         if self._is_time():
             self._write()
+
+    def pause(self, lane: str, update: int, progress: Any) -> None:
+        """Keep a lane whose training ends here for now; written when `finish` would be."""
+        self.finish(f"{lane}{_PAUSED}", (np.int64(update), progress))
+
+    def paused(self, lane: str, like: Any) -> tuple[int, Any] | None:
+        """Updates done and progress of a paused lane; None for any other. Args, Raises: as `finished`."""
+        kept = self.finished(f"{lane}{_PAUSED}", (np.int64(0), like))
+        return None if kept is None else (int(kept[0]), kept[1])
 
     def broken(self, lane: str) -> str | None:
         """Where a lane broke down; None where it did not."""
@@ -179,30 +189,6 @@ class ShardProgress:
                 "folder work/ and give the same command again."
             ) from error
         _LOG.info("Going on from a checkpoint: %d lanes were finished.", len(self._finished))
-
-
-def _leaves(tree: Any) -> Leaves:
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
-
-
-def _shaped(lane: str, leaves: Leaves, like: Any) -> Any:
-    wanted = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in jax.tree.leaves(like)]
-    found = [(leaf.shape, leaf.dtype) for leaf in leaves]
-    differ = [pair for pair in zip(found, wanted, strict=False) if not _fits(*pair)]
-    if differ or len(found) != len(wanted):
-        what = f"{len(found)} arrays, not {len(wanted)}"
-        if differ:
-            what = f"an array of shape {differ[0][0][0]}, not {differ[0][1][0]}"
-        raise TrainingError(
-            f"The checkpoint of {lane} is that of another network ({what}); delete the folder work/ and give the same "
-            "command again."
-        )
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
-
-
-def _fits(found: tuple[tuple[int, ...], np.dtype], wanted: tuple[tuple[int, ...], np.dtype]) -> bool:
-    same = found[1] == wanted[1] and len(found[0]) == len(wanted[0])
-    return same and all(length in (axis, 0) for axis, length in zip(found[0], wanted[0], strict=True))
 
 
 def _groups(finished: dict[str, Leaves]) -> dict[Any, list[str]]:

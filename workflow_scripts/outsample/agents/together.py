@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from outsample.agents.loop import Callback, Keeper, train_models
+from outsample.agents.loop import BETWEEN, Callback, Keeper, train_models
 from outsample.agents.network import Params
 from outsample.agents.stopping import Validate
 from outsample.agents.training import Job, MarketArrays, Program, RuleNumbers, Trained
@@ -50,6 +50,7 @@ def train_together(
     callbacks: Sequence[Callback],
     initials: Sequence[Any],
     hand_on: bool,
+    part: int = 1,
 ) -> list[Trained]:
     """Train a group of lanes; the keeper keeps it as one lane, under all their names.
 
@@ -59,7 +60,7 @@ def train_together(
         validates: of each lane: what its models are worth, needed where there is patience.
         width: models that are computed at once; None, for a group of one lane, takes them in turn.
         initials: of each lane: weights to start from, leaves [I]; None, of all or of none, draws them.
-        hand_on: as in `train_models`.
+        hand_on, part: as in `train_models`.
         keeper, callbacks: as in `train_models`; updates and checkpoints are told of the group, the end of each lane.
     Returns: of each lane, leaves with a leading axis [I].
     Raises: BrokenLaneError for the lane that breaks down first.
@@ -75,6 +76,7 @@ def train_together(
                 callbacks=callbacks,
                 initial=initial,
                 hand_on=hand_on,
+                part=part,
             )
         ]
     models = len(jobs[0].inner)
@@ -86,13 +88,14 @@ def train_together(
     try:
         trained = train_models(
             *(program, market, numbers, hyper, job),
-            lane="; ".join(lanes),
+            lane=BETWEEN.join(lanes),
             validate=_each(validates, models),
             width=width,
             keeper=keeper,
             callbacks=told,
             initial=initial,
             hand_on=hand_on,
+            part=part,
         )
     except BrokenLaneError as error:
         place, inner = divmod(error.inner, models)

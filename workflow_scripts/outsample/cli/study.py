@@ -11,19 +11,26 @@ import pandas as pd
 
 from outsample.config.layers import load
 from outsample.config.models import Settings
+from outsample.config.search import PARETO
 from outsample.errors import ConfigError
 from outsample.io import read_json, read_table
-from outsample.selection.arms import trial_scores
+from outsample.selection.rungs import stopped_trials
+from outsample.selection.told import told_scores
 
 if TYPE_CHECKING:  # Optuna takes a second to import, and most commands need none
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
+
+    from outsample.search.told import Told
 
 _EPOCH = datetime(2000, 1, 1)  # trials want times; these say their order and nothing else
 
 
 def study(experiment: str, out: str, root: Path = Path()) -> None:
     """Write one study an agent into an SQLite file: parameters, score, and as attributes where each trial came from.
+
+    A study of the objective pareto has two values, total return and maximum drawdown. A trial that was stopped at a
+    rung is a pruned one, with its score there; one that broke down, a failed one.
 
     Args:
         experiment: name of the experiment; its trials must have been run.
@@ -39,10 +46,13 @@ def study(experiment: str, out: str, root: Path = Path()) -> None:
         agent: _trials(root / "results" / experiment / "trials" / agent, agent, settings, experiment)
         for agent in settings.search.agents
     }
+    from outsample.search.told import DIRECTIONS
+
+    directions = DIRECTIONS[2 if settings.search.objective == PARETO else 1]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for agent, found in trials.items():
         created = optuna.create_study(
-            storage=f"sqlite:///{out}", study_name=f"{experiment} {agent}", direction="maximize"
+            storage=f"sqlite:///{out}", study_name=f"{experiment} {agent}", directions=directions
         )
         created.add_trials(found)
     told = ", ".join(f"{experiment} {agent} ({len(found)} trials)" for agent, found in trials.items())
@@ -60,34 +70,25 @@ def _trials(folder: Path, agent: str, settings: Settings, experiment: str) -> li
             f"snakemake --cores all results/{experiment}/report.html."
         )
     scores = pd.concat([read_table(path, "scores") for path in rounds], ignore_index=True)
-    values = trial_scores(settings.search.objective, scores, settings.selection.multi_metric)
     base = getattr(settings.agents, agent).model_dump()
     space = distributions_of(agent, settings.search.space.get(agent, {}), base)
     documents = [read_json(path.with_name("suggestions.json"), "suggestions") for path in rounds]
-    return [
-        _frozen(trial, document["round"], float(values[agent, trial["trial"]]), space)
-        for document in documents
-        for trial in document["trials"]
-    ]
+    trials = [trial | {"round": document["round"]} for document in documents for trial in document["trials"]]
+    rungs = [path for of_round in rounds for path in sorted(of_round.parent.glob("rung_*/rung.parquet"))]
+    stopped = stopped_trials(read_table(path, "rung") for path in rungs)
+    told = told_scores(
+        settings.search.objective, agent, trials, scores, settings.selection.multi_metric, stopped=stopped
+    )
+    return [_frozen(trial, one, space) for trial, one in zip(trials, told, strict=True)]
 
 
-def _frozen(trial: Mapping[str, Any], round: int, value: float, space: Mapping[str, BaseDistribution]) -> FrozenTrial:
-    from optuna.trial import FrozenTrial, TrialState
+def _frozen(trial: Mapping[str, Any], told: Told, space: Mapping[str, BaseDistribution]) -> FrozenTrial:
+    from outsample.search.told import frozen, inside
 
     number, params = int(trial["trial"]), trial["params"]
-    defined, when = value == value, _EPOCH + timedelta(seconds=number)
     # What lies outside its dimension (the configured settings may) is an attribute only, for Optuna refuses it.
-    inside = {name: d for name, d in space.items() if d._contains(d.to_internal_repr(params[name]))}
-    return FrozenTrial(
-        number=number,
-        trial_id=number,
-        state=TrialState.COMPLETE if defined else TrialState.FAIL,
-        value=value if defined else None,
-        datetime_start=when,
-        datetime_complete=when,
-        params={name: params[name] for name in inside},
-        distributions=inside,
-        user_attrs={"round": round, "origin": trial["origin"], "params": params},
-        system_attrs={},
-        intermediate_values={},
-    )
+    found = frozen(told, {name: space[name] for name in inside(params, space)})
+    found.number = number
+    found.datetime_start = found.datetime_complete = _EPOCH + timedelta(seconds=number)
+    found.user_attrs = {"round": trial["round"], "origin": trial["origin"], "params": params}
+    return found

@@ -18,6 +18,7 @@ from outsample.config.control import NullControl, check_changes
 from outsample.config.data import Data
 from outsample.config.features import FeatureSet
 from outsample.config.folds import Folds
+from outsample.config.search import Rungs, Sampler, check_rungs, check_sampler
 from outsample.config.selection import RECIPES, Selection, arms_of
 from outsample.config.selection import MultiMetric as MultiMetric
 from outsample.config.validation import BarRules
@@ -118,13 +119,23 @@ class Search(Block):
     agents: list[Literal["a2c", "direct", "dqn", "ppo"]] = key(
         ["ppo"], "Agents that are searched, each with all the trials below.", "-", min_length=1
     )
-    sampler: Literal["cmaes", "grid", "qmc", "random", "tpe"] = key("tpe", "Optuna sampler.", "-")
-    objective: Literal["multi_metric", "sharpe_only"] = key(
-        "sharpe_only", "Selection arm whose score the sampler maximises.", "-"
+    sampler: Sampler = key("tpe", "Optuna sampler.", "-")
+    objective: Literal["multi_metric", "pareto", "sharpe_only"] = key(
+        "sharpe_only",
+        "Selection arm whose score the sampler maximises; or pareto: the total return is maximised and the maximum "
+        "drawdown minimised, both at once.",
+        "-",
     )
     rounds: int = key(2, "Rounds R.", "1", ge=1, le=1000)
     trials_per_round: int = key(
         4, "Trials of each round; the very first takes the settings in `agents` as they are.", "1", ge=1
+    )
+    rungs: Rungs = Field(Rungs(), description="Successive halving.", json_schema_extra={"unit": "-"})
+    warm_start: str = key(
+        "",
+        "Experiment whose trials and scores the sampler is told before its first trial; its search space must be the "
+        "same. They are no trials of this experiment, but count where luck among many trials is judged. Empty is none.",
+        "-",
     )
     max_failed: float = key(
         1.0, "Share of the trials that may break down before the search is stopped.", "1", ge=0, le=1
@@ -161,6 +172,12 @@ class Search(Block):
         "-",
     )
 
+    @model_validator(mode="after")
+    def _possible(self) -> Search:
+        check_rungs(self.rungs, self.trials_per_round)
+        check_sampler(self.sampler, self.objective, self.trials_per_round, self.warm_start)
+        return self
+
     @field_validator("agents")
     @classmethod
     def _once(cls, agents: list[str]) -> list[str]:
@@ -196,6 +213,24 @@ class Evaluation(Block):
         if windows[0] >= windows[1]:
             raise refusal((), f"has the fast window {windows[0]}, which is not below the slow window {windows[1]}")
         return windows
+
+
+class Robustness(Block):
+    """Further lines of the table of robustness; off as shipped. Nothing of them enters the verdict."""
+
+    hyper_parameters: bool = key(
+        False,
+        "Whether the chosen settings are trained again out of fold with each searched number 10 % lower and higher.",
+        "-",
+    )
+    crash: float = key(
+        0.0,
+        "What all prices lose overnight at the middle of the vault, for positions as they were decided without it; 0 "
+        "leaves the line out.",
+        "fraction of the price",
+        ge=0,
+        lt=1,
+    )
 
 
 class Report(Block):
@@ -236,6 +271,7 @@ class Settings(Block):
     selection: Selection = Field(Selection(), description="How one strategy is chosen.")
     final: Final = Field(Final(), description="The final policy.")
     evaluation: Evaluation = Field(Evaluation(), description="What is computed on the vault.")
+    robustness: Robustness = Field(Robustness(), description="The chosen strategy in other circumstances.")
     null_control: NullControl = Field(NullControl(), description="How often the procedure finds skill in noise.")
     report: Report = Field(Report(), description="The report.")
     gates: Gates = Field(Gates(), description="What is asked of a model before it is deployed.")
@@ -264,7 +300,20 @@ class Settings(Block):
                     f"{f'did you mean {near[0]}, or ' if near else ''}add it to data.references",
                 )
         check_changes(self.agents.direct, self.null_control.changes)
+        if self.null_control.search and self.search.warm_start:
+            raise refusal(
+                ("null_control", "search"),
+                "must be false where search.warm_start is set: what an earlier study found on the real market would "
+                "be no part of a surrogate's procedure",
+            )
         self._check_arm()
+        recipe = RECIPES[self.selection.arm]
+        if self.robustness.hyper_parameters and (recipe.transfer or recipe.ensemble):
+            raise refusal(
+                ("robustness", "hyper_parameters"),
+                f"must be false where selection.arm is {self.selection.arm}: it moves the settings of one trial that "
+                "starts from drawn weights",
+            )
         for agent, dimensions in self.search.space.items():
             if agent not in Agents.model_fields:
                 raise refusal(("search", "space", agent), "is no agent", list(Agents.model_fields))

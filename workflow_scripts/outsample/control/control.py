@@ -10,6 +10,7 @@ import pandas as pd
 from outsample.config.agents import Direct
 from outsample.config.control import PLANTED, NullControl
 from outsample.config.models import Settings
+from outsample.config.search import Rungs
 from outsample.config.selection import RECIPES
 from outsample.control.planted import plant
 from outsample.control.procedure import Outcome, procedure
@@ -56,7 +57,7 @@ def settings_of(settings: Settings) -> Settings:
     if not RECIPES[settings.selection.arm].transfer:
         data = data.model_copy(update={"references": data.untraded, "transfer": []})
     search = settings.search.model_copy(
-        update={"agents": ["direct"], "rounds": 1, "trials_per_round": 1, "seeds": 1, "space": {}}
+        update={"agents": ["direct"], "rounds": 1, "trials_per_round": 1, "seeds": 1, "space": {}, "rungs": Rungs()}
     )
     return settings.model_copy(
         update={

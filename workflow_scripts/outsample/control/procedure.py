@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from outsample.agents.attempts import Watch
 from outsample.agents.ensemble import fit_selection
 from outsample.agents.export import policy_document, to_onnx
 from outsample.agents.lanes import LaneResults, train_lanes
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.pretraining import Pretraining
-from outsample.agents.studio import Lane
+from outsample.agents.rungs import Paused, Rung
+from outsample.agents.shards import lanes_of
 from outsample.config.models import Settings
+from outsample.config.search import PARETO
 from outsample.evaluation.judge import Judged, judge
 from outsample.features.build import build_features
 from outsample.features.user import UserFeature
@@ -29,8 +32,10 @@ from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 from outsample.search.rounds import suggest
 from outsample.search.transfer import transfer_trials
-from outsample.selection.arms import broken_trials, check_failures, select, told_scores
+from outsample.selection.arms import broken_trials, check_failures, select
 from outsample.selection.matrix import Accounts, account
+from outsample.selection.rungs import as_last_seen, going_on, rung_table, stopped_trials
+from outsample.selection.told import told_scores
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,15 @@ class Outcome:
     selection: dict[str, Any]
     policy: dict[str, Any]
     judged: Judged
+
+
+class _Round(NamedTuple):
+    """The trials of a round of an agent, and what became of them."""
+
+    trials: list[dict[str, Any]]
+    targets: pd.DataFrame
+    accounts: Accounts
+    rungs: list[pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -94,18 +108,15 @@ def procedure(
     """
     market = _Market.of(validated_bars, settings, periods_per_year, own)
     panel = Panel.from_frame(market.development, market.names)
-    trials: list[dict[str, Any]] = []
-    targets: list[pd.DataFrame] = []
-    accounts: list[tuple[pd.DataFrame, pd.DataFrame]] = []
-    for agent in settings.search.agents:
-        found = _search(agent, settings, market, panel)
-        trials += found[0]
-        targets += found[1]
-        accounts += found[2]
-    portfolios, scores = (pd.concat(parts, ignore_index=True) for parts in zip(*accounts, strict=True))
+    rounds = [found for agent in settings.search.agents for found in _search(agent, settings, market, panel)]
+    trials = [trial for found in rounds for trial in found.trials]
+    portfolios = pd.concat([found.accounts.portfolios for found in rounds], ignore_index=True)
+    scores = pd.concat([found.accounts.scores for found in rounds], ignore_index=True)
+    targets = [found.targets for found in rounds]
+    stopped = stopped_trials(table for found in rounds for table in found.rungs)
     check_failures(scores, settings.search.max_failed)
     chosen_by = settings.selection
-    selection = select(chosen_by.arm, scores, trials, chosen_by.multi_metric, chosen_by.ensemble.size)
+    selection = select(chosen_by.arm, scores, trials, chosen_by.multi_metric, chosen_by.ensemble.size, stopped)
     fitted = fit_selection(
         *(selection["members"], settings.final.seeds, panel, market.folds, market.scalers),
         *(market.rules, settings.gate),
@@ -117,60 +128,78 @@ def procedure(
     return Outcome(pd.concat(targets, ignore_index=True), portfolios, scores, selection, policy, judged)
 
 
-def _search(
-    agent: str, settings: Settings, market: _Market, panel: Panel
-) -> tuple[list[dict[str, Any]], list[pd.DataFrame], list[tuple[pd.DataFrame, pd.DataFrame]]]:
-    """The trials of all rounds of an agent, their targets, and the portfolios and scores of each round."""
+def _search(agent: str, settings: Settings, market: _Market, panel: Panel) -> list[_Round]:
+    """All rounds of an agent."""
     search = settings.search
-    trials: list[dict[str, Any]] = []
-    targets: list[pd.DataFrame] = []
-    accounts: list[tuple[pd.DataFrame, pd.DataFrame]] = []
-
-    def run(suggested: list[dict[str, Any]], pretraining: Pretraining | None = None) -> None:
-        found, accounted = _train(agent, suggested, settings, market, panel, pretraining)
-        trials.extend(trial | {"agent": agent} for trial in suggested)
-        targets.append(found.targets.assign(agent=agent))
-        accounts.append((accounted.portfolios, accounted.scores))
-
+    rounds: list[_Round] = []
     for number in range(search.rounds):
         earlier = told_scores(
-            *(search.objective, agent, trials, pd.concat([scores for _, scores in accounts], ignore_index=True)),
+            *(search.objective, agent, [trial for before in rounds for trial in before.trials]),
+            pd.concat([before.accounts.scores for before in rounds], ignore_index=True),
             *(settings.selection.multi_metric, search.max_failed),
-        ) if accounts else []  # fmt: skip
-        run(
-            suggest(
-                *(agent, getattr(settings.agents, agent).model_dump(), search.space.get(agent, {}), search.sampler),
-                *(number, search.trials_per_round, search.seed),
-                earlier,
-            )
+            stopped_trials(table for before in rounds for table in before.rungs),
+        ) if rounds else []  # fmt: skip
+        suggested = suggest(
+            *(agent, getattr(settings.agents, agent).model_dump(), search.space.get(agent, {}), search.sampler),
+            *(number, search.trials_per_round, search.seed),
+            earlier,
+            2 if search.objective == PARETO else 1,
         )
+        rounds.append(_round(agent, suggested, settings, market, panel))
     if market.transfer:
-        run(transfer_trials(trials[: search.trials_per_round], search.rounds), market.transfer[agent])
-    return trials, targets, accounts
+        again = transfer_trials(rounds[0].trials, search.rounds)
+        rounds.append(_round(agent, again, settings, market, panel, market.transfer[agent]))
+    return rounds
 
 
-def _train(
+def _round(
     agent: str,
     suggested: list[dict[str, Any]],
     settings: Settings,
     market: _Market,
     panel: Panel,
-    pretraining: Pretraining | None,
-) -> tuple[LaneResults, Accounts]:
-    """Trials of an agent on every tested fold, and their accounts."""
-    tested = sorted(market.folds.loc[market.folds["part"] == "test", "fold"].unique().tolist())
-    lanes = [Lane(t["trial"], fold, seed, t["params"]) for t in suggested for fold in tested
-             for seed in range(settings.search.seeds)]  # fmt: skip
-    trained = train_lanes(
-        *(agent, lanes, panel, market.folds, market.scalers, market.rules, settings.gate), pretraining=pretraining
-    )
-    accounted = account(
-        *(trained.targets, Panel.from_frame(market.development, []), market.rules, agent, market.periods),
+    pretraining: Pretraining | None = None,
+) -> _Round:
+    """Train the trials of a round, rung after rung, and account them as they stand at the end.
+
+    Trials of pre-trained weights are trained in one go.
+    """
+    search = settings.search
+    rungs: list[pd.DataFrame] = []
+    results: list[LaneResults] = []
+    keeper = Rung()
+    for number, part in enumerate([1] if pretraining else search.rungs.parts):
+        on = going_on(rungs[-1]) if rungs else {trial["trial"] for trial in suggested}
+        lanes = lanes_of([trial for trial in suggested if trial["trial"] in on], market.folds, search.seeds)
+        if not lanes:
+            break
+        keeper = Rung(Paused.of(keeper) if number else None)
+        trained = train_lanes(
+            *(agent, lanes, panel, market.folds, market.scalers, market.rules, settings.gate),
+            *(Watch(keeper if search.rungs.levels > 1 and not pretraining else None), pretraining, part),
+        )
+        results.append(trained)
+        if part > 1:
+            scores = _account(agent, trained.targets, trained.lanes, settings, market).scores
+            rungs.append(
+                rung_table(
+                    *(number, agent, suggested, scores, trained.curves, search.objective),
+                    *(settings.selection.multi_metric, search.rungs.reduction_factor),
+                )
+            )
+    by_rung = [of_rung.lanes for of_rung in results]
+    targets = as_last_seen([of_rung.targets for of_rung in results], by_rung)
+    accounts = _account(agent, targets, as_last_seen(by_rung, by_rung), settings, market)
+    return _Round([trial | {"agent": agent} for trial in suggested], targets.assign(agent=agent), accounts, rungs)
+
+
+def _account(agent: str, targets: pd.DataFrame, lanes: pd.DataFrame, settings: Settings, market: _Market) -> Accounts:
+    return account(
+        *(targets, Panel.from_frame(market.development, []), market.rules, agent, market.periods),
         settings.market.risk_free_rate,
         settings.market.starting_equity if settings.market.whole_shares else 1.0,
-        trained.lanes,
+        lanes,
     )
-    return trained, accounted
 
 
 def _open(market: _Market, settings: Settings, policy: OnnxPolicy, portfolios: pd.DataFrame, broken: int) -> Judged:

@@ -64,7 +64,7 @@ class _Year(NamedTuple):
 class _Trials(NamedTuple):
     returns: Array  # [T, N]
     market: Array  # [T] buy and hold
-    broken: int  # further trials, which broke down
+    further: int  # trials that were looked at and have no returns here
 
 
 _AGENT = ("agent", "portfolio")
@@ -84,7 +84,7 @@ def evaluate(
     risk_free_rate: float = 0.0,
     starting_equity: float = 1.0,
     actions: Sequence[float] = (-1.0, 0.0, 1.0),
-    broken_trials: int = 0,
+    further_trials: int = 0,
 ) -> EvaluationResult:
     """Evaluate the agent's decisions on the vault, for each symbol and for the portfolio of their sleeves.
 
@@ -105,7 +105,8 @@ def evaluate(
         risk_free_rate: per year.
         starting_equity: of all sleeves together, currency.
         actions: the targets that the agent may ask for; the best in hindsight chooses among them.
-        broken_trials: trials of the search that broke down and have no portfolio; the verdict counts them.
+        further_trials: trials without a portfolio that the verdict counts all the same: those of the search that
+            broke down, and those of an earlier study which the search was told.
     Raises: DataError where a symbol has fewer than 3 vault bars; ValueError where targets do not fit the bars.
     """
     with threadpool_limits(1, user_api="blas"):  # the last bit of a matrix product depends on the number of threads
@@ -120,7 +121,7 @@ def evaluate(
             simulated,
             starting_equity,
             actions,
-            broken_trials,
+            further_trials,
         )
 
 
@@ -135,7 +136,7 @@ def _evaluate(
     simulated: bool,
     starting_equity: float,
     actions: Sequence[float],
-    broken_trials: int,
+    further_trials: int,
 ) -> EvaluationResult:
     equity = starting_equity / len(bars)
     ledgers = {s: _replay(targets[s], of_symbol, rules, equity, settings) for s, of_symbol in bars.items()}
@@ -150,7 +151,7 @@ def _evaluate(
         asked, bars, rules, equity, settings.random_agents, settings.seed, year.periods, year.risk_free_rate
     )
     metrics = _metrics(ledgers, portfolio, trips, year, settings)
-    trials = _Trials(*trial_returns(portfolios), broken_trials)
+    trials = _Trials(*trial_returns(portfolios), further_trials)
     verdict = _verdict(portfolio, activities, asked, metrics, drawn, trials, year, settings, look, simulated)
     for symbol, best in hindsight_returns(bars, rules, actions).items():  # after the verdict, which must not know it
         metrics[HINDSIGHT, symbol, "total_return"] = Estimate(best, *UNKNOWN)
@@ -322,7 +323,7 @@ def _verdict(
 ) -> dict[str, Any]:
     vault = portfolio.net_return[:, SERIES.index("agent")]
     market = portfolio.net_return[:, SERIES.index("buy_and_hold")]
-    tests = run_tests(trials.returns, trials.market, vault, market, settings.resamples, settings.seed, trials.broken)
+    tests = run_tests(trials.returns, trials.market, vault, market, settings.resamples, settings.seed, trials.further)
     of_agent = {name: found for (series, symbol, name), found in metrics.items() if (series, symbol) == _AGENT}
     exposures = {name: of_agent[name].value for name in ("exposure", "net_exposure")}
     findings = Findings(

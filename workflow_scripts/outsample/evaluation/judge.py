@@ -47,7 +47,7 @@ def judge(
     look: int,
     risk_free_rate: float = 0.0,
     starting_equity: float = 1.0,
-    broken_trials: int = 0,
+    further_trials: int = 0,
 ) -> Judged:
     """The verdict's level on the vault; args and errors as in `evaluate`, whose level and p-values it has."""
     with threadpool_limits(1, user_api="blas"):
@@ -64,7 +64,7 @@ def judge(
         total = float(np.prod(1.0 + net) - 1.0)
         kind = combine_activities(activities)["kind"]
         trials, market = trial_returns(portfolios)
-        tests = run_tests(trials, market, net, held, settings.resamples, settings.seed, broken_trials)
+        tests = run_tests(trials, market, net, held, settings.resamples, settings.seed, further_trials)
         sharpe = float(sharpe_ratio(net, periods_per_year, risk_free_rate))
         level = decide_level(tests, kind, total, look)
         return Judged(level, tests, kind, portfolio.dates, net, held, total, sharpe)

@@ -41,6 +41,7 @@ def robustness(
     periods_per_year: float,
     risk_free_rate: float,
     starting_equity: float,
+    crash: float = 0.0,
 ) -> pd.DataFrame:
     """The agent's portfolio beside buy and hold of the same sleeves, in each scenario.
 
@@ -51,12 +52,14 @@ def robustness(
     | start | the first bar later by 1, 5 and 20; the policy decides anew, and both sides start flat |
     | volatility | bars after calm, middling and stormy ones: thirds by buy and hold's volatility over 20 bars before |
     | month | the three months in which buy and hold lost most |
+    | crash | every price lower by `crash` from the open of the middle date on; positions as decided without it |
 
     Args:
         decisions: bars by which the first one is later (0 among them) -> symbol -> targets from there on.
         bars: of each symbol, those of the vault.
         rules: costs and limits; borrow costs stay as they are.
         periods_per_year, risk_free_rate, starting_equity: as in `outsample.evaluation.evaluate`.
+        crash: fraction of the price; 0 leaves the line out.
     Returns: table "robustness"; `cost` is that of a fill in basis points, returns are fractions over the bars
         concerned, Sharpe ratios per year.
     """
@@ -103,6 +106,9 @@ def robustness(
         add("volatility", name, plain, where=where)
     for name, where in _worst_months(plain.held):
         add("month", name, plain, where=where)
+    if crash:
+        date, crashed = _crashed(bars, crash)
+        add("crash", f"{crash:.0%} lower from the open of {str(date)[:10]}", _books(as_asked, crashed, rules, equity))
     return pd.DataFrame(rows).astype({"place": "int32"})
 
 
@@ -144,6 +150,17 @@ def _books(targets: Targets, bars: Mapping[str, VaultBars], rules: MarketRules, 
 def _from(bars: VaultBars, first: int) -> VaultBars:
     before = np.concatenate([bars.closes_before, bars.close[:first]])
     return VaultBars(bars.dates[first:], bars.open[first:], bars.close[first:], bars.factor[first:], before)
+
+
+def _crashed(bars: Mapping[str, VaultBars], share: float) -> tuple[np.datetime64, dict[str, VaultBars]]:
+    """The middle date of all, and the bars whose prices are lower by a share from its open on."""
+    dates = np.unique(np.concatenate([of.dates for of in bars.values()]))
+    middle = dates[len(dates) // 2]
+    crashed = {}
+    for symbol, of in bars.items():
+        left = np.where(of.dates >= middle, 1.0 - share, 1.0)
+        crashed[symbol] = VaultBars(of.dates, of.open * left, of.close * left, of.factor, of.closes_before)
+    return middle, crashed
 
 
 def _weather(held: Array) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -79,7 +79,7 @@ def run_tests(
     vault_benchmark: Array,
     resamples: int,
     seed: int,
-    broken_trials: int = 0,
+    further_trials: int = 0,
 ) -> SkillTests:
     """The tests of one study; the block length is 10 bars for SPA and that of Politis and White (2004) on the vault.
 
@@ -90,13 +90,14 @@ def run_tests(
         vault_benchmark: [V] buy and hold there.
         resamples: number of stationary-bootstrap resamples.
         seed: seed of the resamples.
-        broken_trials: trials of the search that broke down and have no returns; they are counted all the same.
+        further_trials: trials without returns here that are counted all the same: those of the search that broke down,
+            and those of an earlier study which the search was told.
     """
     hedged, _ = hedge(vault, vault_benchmark)
     return SkillTests(
         out_of_fold_bars=len(trials),
         vault_bars=len(vault),
-        trials=trials.shape[1] + broken_trials,
+        trials=trials.shape[1] + further_trials,
         p_trials_hedged=superior_predictive_ability(hedge(trials, trials_benchmark)[0], BLOCK, seed, resamples),
         p_vault_alpha=alpha_p_value(vault, vault_benchmark, politis_white_block_length(hedged), seed, resamples),
         p_trials_raw=superior_predictive_ability(trials, BLOCK, seed, resamples),

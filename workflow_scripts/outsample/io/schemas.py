@@ -151,6 +151,21 @@ TABLES: dict[str, TableSchema] = {
         ("agent", "trial", "fold", "seed", "metric"),
         frozenset({"value"}),
     ),
+    # Successive halving: the trials of one agent and round on one rung, with the updates done (of the network with most
+    # that was taken; 0 where none has a curve), the score so far or the return and drawdown of the objective pareto,
+    # and whether the trial goes on to the next rung.
+    "rung": TableSchema(
+        {"agent": "string", "trial": "int32", "rung": "int32", "updates": "int64"}
+        | {"score": "float64", "drawdown": "float64", "goes_on": "bool"},
+        ("agent", "trial"),
+        frozenset({"score", "drawdown"}),
+    ),
+    # Two objectives (means over folds of means over seeds, fractions) of every trial that was trained to its end and
+    # traded; front 1 is beaten by none in both, front 2 by those of front 1 only, and so on.
+    "pareto": TableSchema(
+        {"agent": "string", "trial": "int32", "total_return": "float64", "max_drawdown": "float64", "front": "int32"},
+        ("agent", "trial"),
+    ),
     # Ways to choose a trial by nested walk-forward, against `defaults`: annual Sharpe ratio and mean return of what
     # each chose, its Sharpe ratio by fold in four summaries, the difference of Sharpe ratios with its interval, and its
     # two-sided p-value, alone and by Holm. seen: suggested by scores of the very folds, so an upper bound. choices:
@@ -303,6 +318,14 @@ TABLES: dict[str, TableSchema] = {
         | dict.fromkeys(("attribution", "direction"), "float64"),
         ("place",),
         frozenset({"attribution", "direction"}),
+    ),
+    # The chosen settings out of fold, and with one searched number 10 % lower or higher, in the order of place; columns
+    # as in robustness, means over the seeds; undefined where a lane broke down.
+    "perturbed": TableSchema(
+        {"place": "int32", "scenario": "string", "cost": "float64", "bars": "int64"}
+        | dict.fromkeys(("total_return", "buy_and_hold_return", "sharpe", "max_drawdown"), "float64"),
+        ("place",),
+        frozenset({"total_return", "buy_and_hold_return", "sharpe", "max_drawdown"}),
     ),
     # The null control, one row a surrogate market: kind (volatility, blocks, gaussian, gaussian_drift, or planted where
     # there is an edge), the level of the verdict, what the agent did on the surrogate's vault, the p-values of the

@@ -138,6 +138,11 @@ def sentences(found: pd.DataFrame) -> list[str]:
         f"On {reference['bars']:,} bars of {reference['folds']} folds, "
         "one resample of blocks of bars and of seeds for all arms together"
     )
+    if clean.empty:
+        return [
+            "Which trials went on from a rung was decided by the scores of these very folds, so every arm but the "
+            "configured settings is an upper bound, and none of them is shown to be better."
+        ]
     if (clean["choices"] == reference["choices"]).all():
         told = ["Every arm chose the configured settings on every fold, so they do not differ."]
     elif beyond.empty:

@@ -110,6 +110,7 @@ def trial_scores(tables: Tables) -> Fragment:
         f"Out-of-fold Sharpe ratio of each of the {len(rows)} lanes (trial, fold, seed), net of costs. {undefined} of "
         "them are undefined (they never traded) and have no mark. Lanes are scored before their gate."
         + (" Trials that broke down are left out." if broken else "")
+        + ("" if tables.rungs.empty else " Trials that were stopped at a rung stand there as they were.")
     )
     return show(figure, "trials", caption, caption, 320)
 

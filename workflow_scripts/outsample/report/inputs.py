@@ -12,6 +12,7 @@ import pandas as pd
 
 from outsample.errors import SchemaError
 from outsample.io import read_json, read_table
+from outsample.io.schemas import TABLES
 
 # Input of the report -> schema of the file; the first group are JSON documents, the second Parquet tables.
 DOCUMENT_INPUTS = {
@@ -52,9 +53,12 @@ TABLE_INPUTS = {
 # These come in several files, one a round and an agent; selections, one an arm.
 SEVERAL_DOCUMENTS = {"suggestions": "suggestions", "selections": "selection"}
 SEVERAL_TABLES = {"lanes": "lanes", "curves": "curves", "scores": "scores"}
+# Of these there are none where the experiment asks for none.
+OPTIONAL_TABLES = {"rungs": "rung", "pareto": "pareto", "perturbed": "perturbed"}
 INPUTS = (*DOCUMENT_INPUTS, *TABLE_INPUTS, *SEVERAL_DOCUMENTS, *SEVERAL_TABLES)
 
 Paths = str | Path | Sequence[str | Path]
+_EMPTY_TYPES = {"string": "str", "timestamp[us]": "datetime64[us]"}  # of a schema, as pandas calls them
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,9 @@ class Tables:
     lanes: pd.DataFrame
     curves: pd.DataFrame
     scores: pd.DataFrame
+    rungs: pd.DataFrame
+    pareto: pd.DataFrame
+    perturbed: pd.DataFrame
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -163,12 +170,20 @@ def _joined(paths: Paths, schema: str, read: Callable[..., pd.DataFrame]) -> pd.
     return pd.concat([read(path, schema) for path in _several(paths)], ignore_index=True)
 
 
+def _maybe(paths: Paths, schema: str) -> pd.DataFrame:
+    """The rows of all files; without a file, none."""
+    if _several(paths):
+        return _joined(paths, schema, read_table)
+    types = {name: _EMPTY_TYPES.get(kind, kind) for name, kind in TABLES[schema].columns.items()}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
+
+
 def check_names(inputs: Mapping[str, Any]) -> None:
     """Stop where an input of the report is missing or unknown.
 
     Raises: SchemaError naming it.
     """
-    missing, unknown = sorted(set(INPUTS) - set(inputs)), sorted(set(inputs) - set(INPUTS))
+    missing, unknown = sorted(set(INPUTS) - set(inputs)), sorted(set(inputs) - {*INPUTS, *OPTIONAL_TABLES})
     if missing or unknown:
         what = f"lacks its input {', '.join(missing)}" if missing else f"does not know the input {', '.join(unknown)}"
         raise SchemaError(f"The report {what}; its inputs are {', '.join(INPUTS)}.")
@@ -178,7 +193,8 @@ def read_tables(inputs: Mapping[str, Paths]) -> Tables:
     """Read every input of the report.
 
     Args:
-        inputs: name of the input -> its file, or its files, one a round, for those of `SEVERAL_*`.
+        inputs: name of the input -> its file, or its files, one a round, for those of `SEVERAL_*`; those of
+            `OPTIONAL_TABLES` may be left out, or have no file.
     Raises: SchemaError where one is missing, unknown, or does not fit its schema.
     """
     check_names(inputs)
@@ -195,7 +211,8 @@ def read_tables(inputs: Mapping[str, Paths]) -> Tables:
         name: tuple(read_json(path, schema) for path in _several(inputs[name]))
         for name, schema in SEVERAL_DOCUMENTS.items()
     }
-    found = Tables(**documents, **tables, **joined, **several)
+    optional: dict[str, Any] = {name: _maybe(inputs.get(name, []), schema) for name, schema in OPTIONAL_TABLES.items()}
+    found = Tables(**documents, **tables, **joined, **several, **optional)
     _check_fit(found)
     return found
 

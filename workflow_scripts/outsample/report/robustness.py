@@ -13,12 +13,19 @@ KINDS = {
     "start": "first bar",
     "volatility": "weather",
     "month": "worst months of buy and hold",
+    "perturbed": "hyper-parameters, out of fold",
+    "crash": "a crash that the policy does not see",
 }
+
+OUT_OF_FOLD = (
+    "Hyper-parameters are moved out of fold, before the gate, which is no look at the vault; means over the seeds."
+)
 
 
 def robustness(tables: Tables) -> Fragment:
     """The scenarios, and in one sentence what costs the result bears."""
     found = tables.robustness.sort_values("place", kind="stable")
+    moved = tables.perturbed.sort_values("place", kind="stable").assign(kind="perturbed")
     rows: list[list[Content]] = [
         [
             f"{KINDS[row['kind']]}: {row['scenario']}",
@@ -29,14 +36,14 @@ def robustness(tables: Tables) -> Fragment:
             number(row["sharpe"]),
             percent(row["max_drawdown"]),
         ]
-        for row in found.to_dict("records")
+        for row in [*found.to_dict("records"), *moved.to_dict("records")]
     ]
     headers = [
         *("scenario", "cost of a fill", "bars", "total return", "buy and hold", "Sharpe ratio", "largest drawdown")
     ]
     return join(
         table("robustness", headers, rows, "The vault in other circumstances; the policy is the same"),
-        paragraphs([sentence(found)]),
+        paragraphs([sentence(found), *([] if moved.empty else [OUT_OF_FOLD])]),
     )
 
 

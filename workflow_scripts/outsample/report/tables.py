@@ -11,6 +11,7 @@ import pandas as pd
 from outsample.config.folds import Folds
 from outsample.config.models import Market
 from outsample.market.metrics import BENCHMARK_METRICS, METRICS, Metric
+from outsample.report import search_method
 from outsample.report.approaches import choice_in_words
 from outsample.report.charts import SERIES
 from outsample.report.inputs import Tables, day
@@ -63,7 +64,7 @@ def question(tables: Tables) -> Fragment:
         "Fill": FILLS[settings["market"]["fill"]],
         "Search": (
             f"{many} in {search['rounds']} rounds by {search['sampler']}, each trained on {Folds(**folds).splits} "
-            f"folds × {folds['inner_folds']} inner folds × {search['seeds']} seeds"
+            f"folds × {folds['inner_folds']} inner folds × {search['seeds']} seeds{search_method.asked(tables)}"
         ),
         "Selection arm": settings["selection"]["arm"],
         "Final policy": f"{tables.policy['seeds']} seeds, {tables.policy['models']} models, outputs averaged",
@@ -213,6 +214,7 @@ def trials(tables: Tables) -> Fragment:
     lanes = tables.lanes.assign(broken=tables.lanes["failure"] != "").groupby(["agent", "trial"])
     found = lanes.agg(opened=("gate_open", "sum"), broken=("broken", "sum"), lanes=("gate_open", "size"))
     networks = {key: of.value_counts().sort_index(kind="stable") for key, of in lanes["network"]}
+    stopped = search_method.stopped(tables)
     rows: list[list[Content]] = []
     for place, ranked in enumerate(tables.selection["ranking"], start=1):
         round_, trial = suggested[(ranked["agent"], ranked["trial"])]
@@ -220,6 +222,7 @@ def trials(tables: Tables) -> Fragment:
         name = f"{ranked['agent']} {ranked['trial']}" + (" (chosen)" if _is_chosen(tables, ranked) else "")
         values = [_parameter(trial["params"].get(parameter, "")) for parameter in varied]
         gates = "broke down" if of_trial["broken"] else f"{of_trial['opened']} of {of_trial['lanes']}"
+        gates += f"; {stopped[key]}" if (key := (ranked["agent"], ranked["trial"])) in stopped else ""
         taken = ", ".join(
             f"{network} ({count})" for network, count in networks[ranked["agent"], ranked["trial"]].items() if network
         )
@@ -230,7 +233,8 @@ def trials(tables: Tables) -> Fragment:
     broken = found[found["broken"] > 0]
     params = {key: suggested[key][1]["params"] for key in broken.index}
     told = [_breakdowns(params, int(broken["broken"].sum()), len(tables.lanes))] if params else []
-    return join(table("trials", headers, rows, "Trials, best first"), paragraphs(told))
+    shown = table("trials", headers, rows, "Trials, best first")
+    return join(shown, paragraphs(told), search_method.halving(tables), search_method.pareto(tables))
 
 
 def _breakdowns(params: Mapping[tuple[str, int], Mapping[str, Any]], broken: int, lanes: int) -> str:

@@ -1,24 +1,27 @@
 """Samplers that remember more than trials and scores: the whole search is asked anew, so that nothing is stored.
 
-CMA-ES keeps a distribution, a Sobol sequence its place, a grid the points it has left. A fresh study is asked for all
-trials so far, told the scores of the rounds before, and asked for the next: the same again from the same past.
+CMA-ES keeps a distribution, NSGA-II its generations, a Sobol sequence its place, a grid the points it has left. A fresh
+study is asked for all trials so far, told the scores of the rounds before, and asked for the next: the same again from
+the same past.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from outsample.errors import ConfigError
+from outsample.search.told import DIRECTIONS, Told, frozen, inside
 
-REPLAYED = ("cmaes", "grid", "qmc")
+REPLAYED = ("cmaes", "grid", "nsga2", "qmc")
+WARM_LEAST = 10  # scored trials that CMA-ES needs of an earlier study, of which it takes the best tenth
 
 
 def replayed(
@@ -27,8 +30,10 @@ def replayed(
     distributions: dict[str, BaseDistribution],
     trials_per_round: int,
     seed: int,
-    earlier: Sequence[tuple[Mapping[str, Any], float | None]],
+    earlier: Sequence[Told],
     many: int,
+    objectives: int = 1,
+    warm: Sequence[Told] = (),
 ) -> list[dict[str, Any]]:
     """The next `many` suggestions of a sampler that is replayed.
 
@@ -36,13 +41,23 @@ def replayed(
         sampler: one of `REPLAYED`.
         agent: whose space it is; errors name it.
         distributions: by name of the parameter.
-        trials_per_round, seed, earlier: as in `outsample.search.rounds.suggest`; the first trial of `earlier` is the
-            configured settings, which no sampler suggested.
-    Raises: ConfigError where a grid has a dimension without steps, or fewer points than trials.
+        trials_per_round, seed, earlier, objectives, warm: as in `outsample.search.rounds.suggest`; the first trial of
+            `earlier` is the configured settings, which no sampler suggested. Of `warm` only CMA-ES makes use.
+    Raises: ConfigError where a grid has a dimension without steps, or fewer points than trials; where there are too few
+        warm trials.
     """
-    study = optuna.create_study(
-        direction="maximize", sampler=_sampler(sampler, agent, distributions, seed, len(earlier) + many)
-    )
+    if sampler == "nsga2":
+        own: optuna.samplers.BaseSampler = optuna.samplers.NSGAIISampler(
+            population_size=max(2, trials_per_round - 1), seed=seed
+        )
+    elif sampler == "cmaes":
+        sources = _sources(distributions, warm)
+        own = _cmaes(seed, sources)
+    else:
+        own = _sampler(sampler, agent, distributions, seed, len(earlier) + many)
+    study = optuna.create_study(directions=DIRECTIONS[objectives], sampler=own)
+    if sampler == "cmaes" and sources:  # it looks the space up in a trial that is there, and draws at random before
+        study.add_trial(sources[0])
     if sampler == "qmc":  # it looks the space up in a trial that is there, and draws at random before there is one
         study.add_trial(
             optuna.trial.create_trial(
@@ -50,12 +65,37 @@ def replayed(
             )
         )
     for first in range(0, len(earlier), trials_per_round):
-        told = [score for _, score in earlier[first : first + trials_per_round]][first == 0 :]
+        told = earlier[first : first + trials_per_round][first == 0 :]
         asked = [study.ask(distributions) for _ in told]
-        for trial, score in zip(asked, told, strict=True):
-            defined = score is not None and math.isfinite(score)
-            study.tell(trial, score if defined else None, TrialState.COMPLETE if defined else TrialState.FAIL)
+        for trial, found in zip(asked, told, strict=True):
+            if found.stopped is not None and objectives == 1:
+                study.tell(trial, state=TrialState.PRUNED)  # none of these samplers asks for the score at a rung
+            elif found.values is None or found.stopped is not None:
+                study.tell(trial, state=TrialState.FAIL)
+            else:
+                study.tell(trial, found.values)
     return [study.ask(distributions).params for _ in range(many)]
+
+
+def _sources(distributions: dict[str, BaseDistribution], warm: Sequence[Told]) -> list[FrozenTrial]:
+    """The warm trials that CMA-ES can start from."""
+    found = [
+        frozen(told, distributions) for told in warm if len(inside(told.params, distributions)) == len(distributions)
+    ]
+    sources = [trial for trial in found if trial.state == TrialState.COMPLETE]
+    if warm and len(sources) < WARM_LEAST:
+        raise ConfigError(
+            f"search.warm_start names a study with {len(sources)} scored trials within the space, and cmaes takes the "
+            f"best tenth of at least {WARM_LEAST}: set search.sampler to tpe, or leave search.warm_start out."
+        )
+    return sources
+
+
+def _cmaes(seed: int, sources: list[FrozenTrial]) -> optuna.samplers.BaseSampler:
+    """CMA-ES; its first distribution is that of the best of the sources (Nomura et al. 2021, WS-CMA-ES)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # the lock pins the version that was tried
+        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False, source_trials=sources or None)
 
 
 def _least(distribution: BaseDistribution) -> Any:
@@ -66,8 +106,6 @@ def _least(distribution: BaseDistribution) -> Any:
 def _sampler(
     name: str, agent: str, distributions: dict[str, BaseDistribution], seed: int, trials: int
 ) -> optuna.samplers.BaseSampler:
-    if name == "cmaes":
-        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
     if name == "qmc":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # the lock pins the version that was tried

@@ -6,7 +6,6 @@ change it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,8 +19,7 @@ from outsample.config.agents import Agents
 from outsample.config.models import Dimension
 from outsample.errors import ConfigError
 from outsample.search.replayed import REPLAYED, replayed
-
-Params = dict[str, Any]
+from outsample.search.told import DIRECTIONS, Told, frozen, inside
 
 
 def suggest(
@@ -32,26 +30,32 @@ def suggest(
     round: int,
     trials_per_round: int,
     seed: int,
-    earlier: Sequence[tuple[Mapping[str, Any], float | None]],
+    earlier: Sequence[Told],
+    objectives: int = 1,
+    warm: Sequence[Told] = (),
 ) -> list[dict[str, Any]]:
     """The trials of one round.
 
     The first trial of round 0 is the configured settings themselves. The sampler is Optuna's: `random`; `tpe`
     (multivariate, with the constant liar for the trials of the same round, random until a round's worth of trials,
-    at least 4 and at most 10, is known); `cmaes`; `qmc` (a scrambled Sobol sequence); or `grid` (in random order). The
-    score is maximised.
+    at least 4 and at most 10, is known); `cmaes`; `nsga2` (a round is a generation); `qmc` (a scrambled Sobol
+    sequence); or `grid` (in random order). One score is maximised; of two, the second is
+    minimised.
 
     Args:
         agent: name of the agent.
         base_params: every setting of the agent; a trial overrides those in the space.
         space: parameter -> dimension.
-        sampler: cmaes, grid, qmc, random or tpe.
+        sampler: cmaes, grid, nsga2, qmc, random or tpe.
         round: number of this round, from 0.
         trials_per_round: trials of each round.
         seed: seed of the study.
         earlier: settings and score of the trials of all rounds before, by trial number; None is an undefined
             score, told to the sampler as a failed trial. Settings outside the space (the configured ones may be) are
-            left out, since a sampler cannot know them.
+            left out, since a sampler cannot know them. A trial that was stopped at a rung is told as a pruned one with
+            its score there; where there are two objectives, which Optuna prunes none of, as a failed one.
+        objectives: 1 or 2 scores.
+        warm: trials of an earlier study of the same space; known before the first round, and numbered nowhere.
     Returns: one mapping a trial with keys trial (number within the agent's search, from 0), origin ("defaults" or the
         sampler) and params.
     Raises:
@@ -77,9 +81,9 @@ def suggest(
     many = trials_per_round - len(trials)
     with _quiet():
         if sampler in REPLAYED:
-            asked = replayed(sampler, agent, distributions, trials_per_round, seed, earlier, many)
+            asked = replayed(sampler, agent, distributions, trials_per_round, seed, earlier, many, objectives, warm)
         else:
-            study = _study(sampler, distributions, round, trials_per_round, seed, earlier)
+            study = _study(sampler, distributions, round, trials_per_round, seed, [*warm, *earlier], objectives)
             asked = [study.ask(distributions).params for _ in range(many)]
     for params in asked:
         trials.append({"trial": first + len(trials), "origin": sampler, "params": {**base_params, **params}})
@@ -124,26 +128,17 @@ def _study(
     round: int,
     trials_per_round: int,
     seed: int,
-    earlier: Sequence[tuple[Mapping[str, Any], float | None]],
+    known: Sequence[Told],
+    objectives: int,
 ) -> optuna.Study:
     # Optuna takes 32-bit seeds; the sequence keeps rounds of neighbouring seeds apart.
     state = int(np.random.SeedSequence([seed, round]).generate_state(1)[0])
     study = optuna.create_study(
-        direction="maximize", sampler=_sampler(sampler, state, trials_per_round), study_name="search"
+        directions=DIRECTIONS[objectives], sampler=_sampler(sampler, state, trials_per_round), study_name="search"
     )
-    for params, score in earlier:
-        values = {name: params[name] for name in distributions}
-        if not all(d._contains(d.to_internal_repr(values[n])) for n, d in distributions.items()):
-            continue
-        defined = score is not None and math.isfinite(score)
-        study.add_trial(
-            optuna.trial.create_trial(
-                state=optuna.trial.TrialState.COMPLETE if defined else optuna.trial.TrialState.FAIL,
-                value=score if defined else None,
-                params=values,
-                distributions=distributions,
-            )
-        )
+    for told in known:
+        if len(inside(told.params, distributions)) == len(distributions):
+            study.add_trial(frozen(told, distributions))
     return study
 
 
@@ -154,7 +149,7 @@ def _sampler(name: str, seed: int, trials_per_round: int) -> optuna.samplers.Bas
         return optuna.samplers.TPESampler(
             seed=seed, multivariate=True, constant_liar=True, n_startup_trials=min(10, max(4, trials_per_round))
         )
-    raise ValueError(f"{name} is no sampler: cmaes, grid, qmc, random or tpe")
+    raise ValueError(f"{name} is no sampler: cmaes, grid, nsga2, qmc, random or tpe")
 
 
 @contextmanager

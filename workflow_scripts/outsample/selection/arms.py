@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 import pandas as pd
@@ -17,7 +17,12 @@ Key = tuple[str, int]  # agent and trial
 
 
 def select(
-    arm: str, scores: pd.DataFrame, trials: Sequence[Mapping[str, Any]], weights: MultiMetric, size: int = 3
+    arm: str,
+    scores: pd.DataFrame,
+    trials: Sequence[Mapping[str, Any]],
+    weights: MultiMetric,
+    size: int = 3,
+    stopped: Collection[Key] = (),
 ) -> dict[str, Any]:
     """Choose a trial by one arm, or several whose targets are averaged.
 
@@ -36,8 +41,9 @@ def select(
     The score of a trial is the mean over folds of the mean over seeds of the score of one out-of-fold portfolio. An
     undefined part (a portfolio that stayed flat) counts as 0, but a trial whose Sharpe ratio is undefined on every fold
     and seed has no score and ranks behind, as has one of which the filter leaves no fold. A trial of which a lane broke
-    down has no score, ranks last and is never chosen. Ties go to the agent that is first by name, then to the lowest
-    trial number.
+    down has no score, ranks last and is never chosen; before it rank those that were stopped at a rung, with their
+    score there, which are never chosen either: what they would have become is not known. Ties go to the agent that is
+    first by name, then to the lowest trial number.
 
     Args:
         arm: one of `ARMS`.
@@ -46,10 +52,12 @@ def select(
             scores.
         weights: weights of the multi-metric arms.
         size: trials that an arm with an ensemble averages; all, where fewer have not broken down.
+        stopped: trials that were stopped at a rung.
     Returns: document "selection"; its ranking is of all trials by score, for `defaults` by Sharpe ratio.
     Raises:
         ValueError: unknown arm.
-        TrainingError: a trial without scores, none at all that the arm may choose, or none that has not broken down.
+        TrainingError: a trial without scores, none at all that the arm may choose, or none that has not broken down or
+            been stopped.
     Reference: weights and filter are those of the original study; the filter rewards trials that are good in few folds.
     """
     if not trials:
@@ -61,14 +69,20 @@ def select(
         agent, trial = without[0]
         raise TrainingError(f"Trial {trial} of {agent} has no scores: delete its scores file and run again.")
     broken = broken_trials(scores)
-    ranked = rank(means, list(known), broken)
+    ranked = rank(means, list(known), broken, stopped)
     own = {key_of(t) for t in candidates(arm, trials)}
     best = [default_trial(trials)] if arm == "defaults" else [key for key in ranked if key in own]
     if not best:
         raise TrainingError(f"No trial has pre-trained weights, so {arm} has none to choose: set data.transfer.")
     if best[0] in broken:
         raise TrainingError(_broke_down(arm, best[0], known[best[0]]["params"], len(own)))
-    members = [key for key in best if key not in broken][: size if RECIPES[arm].ensemble else 1]
+    if best[0] in stopped:
+        raise TrainingError(
+            "Every trial that went beyond its rung broke down, so there is none to choose: lower learning_rate in "
+            f"agents.{best[0][0]} and search.space.{best[0][0]}."
+        )
+    whole = [key for key in best if key not in broken and key not in stopped]
+    members = whole[: size if RECIPES[arm].ensemble else 1]
     agent, trial = members[0]
     return {
         "arm": arm,
@@ -116,40 +130,22 @@ def weights_in(settings: Mapping[str, Any]) -> MultiMetric:
     return MultiMetric(**settings.get("selection", {}).get("multi_metric", {}))
 
 
-def rank(means: pd.Series[float], candidates: Sequence[Key], broken: set[Key]) -> list[Key]:
-    """Candidates from best to worst; those without a score behind, those that broke down last, ties by name.
+def rank(
+    means: pd.Series[float], candidates: Sequence[Key], broken: set[Key], stopped: Collection[Key] = ()
+) -> list[Key]:
+    """Candidates from best to worst; those without a score behind, then those that were stopped at a rung, those that
+    broke down last, ties by name.
 
     Args:
         means: score of each (agent, trial), see `trial_scores`.
         candidates: of them, those that may be chosen.
         broken: trials of which a lane broke down.
+        stopped: trials that were stopped at a rung.
     """
     return sorted(
-        candidates, key=lambda key: (key in broken, -means[key] if math.isfinite(means[key]) else math.inf, key)
+        candidates,
+        key=lambda key: (key in broken, key in stopped, -means[key] if math.isfinite(means[key]) else math.inf, key),
     )
-
-
-def told_scores(
-    objective: str,
-    agent: str,
-    trials: Sequence[Mapping[str, Any]],
-    scores: pd.DataFrame,
-    weights: MultiMetric,
-    max_failed: float,
-) -> list[tuple[Mapping[str, Any], float | None]]:
-    """What a sampler is told of the trials so far: the settings of each and its score, None where it is undefined.
-
-    Args:
-        objective: arm whose score is maximised.
-        agent: whose trials these are.
-        trials: in the order of their suggestion, with keys trial and params.
-        scores: table "scores" of the rounds before.
-        weights: of the multi-metric arms.
-        max_failed: as in `check_failures`, whose error it raises.
-    """
-    check_failures(scores, max_failed)
-    known = trial_scores(objective, scores, weights)
-    return [(trial["params"], _number(float(known[(agent, int(trial["trial"]))]))) for trial in trials]
 
 
 def default_trial(trials: Sequence[Mapping[str, Any]]) -> Key:

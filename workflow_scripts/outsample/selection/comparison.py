@@ -6,7 +6,7 @@ trained: the comparison is a function of the portfolios and scores of all trials
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +56,7 @@ def compare_arms(
     seed: int = 0,
     mixtures: Mixtures | None = None,
     size: int = 3,
+    stopped: Collection[Key] = (),
     walks_forward: bool = True,
 ) -> pd.DataFrame:
     """Compare every arm with the configured settings of the first agent (`defaults`).
@@ -76,6 +77,8 @@ def compare_arms(
         periods_per_year: bars a year.
         mixtures: replays of several trials' mean targets; None leaves out the arms that need them.
         size: trials that an arm with an ensemble takes the mean of; all, where it has fewer.
+        stopped: trials that were stopped at a rung. They are no candidates, and since the scores of all folds said who
+            goes on, every arm is `seen` where there are any.
         walks_forward: whether earlier folds precede later ones; else no fold is one where an arm could not look.
     Returns: table "approach_comparison", of all arms that can be had: those with transfer need trials of that origin.
         Sharpe ratios and mean returns are per year. No rows where there is one fold, where folds train on dates after
@@ -87,7 +90,7 @@ def compare_arms(
     broken = broken_trials(scores)
     if not walks_forward or len(folds) < 2 or default_trial(trials) in broken:
         return pd.DataFrame(columns=columns)
-    arms = [arm for arm in _arms(trials, broken, size) if arm.candidates and (arm.size == 1 or mixtures)]
+    arms = [arm for arm in _arms(trials, broken, size, stopped) if arm.candidates and (arm.size == 1 or mixtures)]
     choices = {arm.name: _choices(arm, scores, folds, weights) for arm in arms}
     series = _Series(portfolios, folds[1:], mixtures)
     drawn = _Resamples(series, resamples, seed)
@@ -142,14 +145,15 @@ def holm(p_values: Array) -> Array:
     return corrected
 
 
-def _arms(trials: Sequence[Mapping[str, Any]], broken: set[Key], size: int) -> list[_Arm]:
-    whole = [trial for trial in trials if key_of(trial) not in broken]
+def _arms(trials: Sequence[Mapping[str, Any]], broken: set[Key], size: int, stopped: Collection[Key]) -> list[_Arm]:
+    whole = [trial for trial in trials if key_of(trial) not in broken and key_of(trial) not in stopped]
     adaptive = {key_of(t) for t in trials if t["round"] > 0 and t["origin"] in ADAPTIVE}
     arms = []
     for name in ARMS:
         own = [key_of(t) for t in candidates(name, whole)]
         clean = [default_trial(trials)] if name == REFERENCE else [key for key in own if key not in adaptive]
-        arms.append(_Arm(name, name, clean, size if RECIPES[name].ensemble else 1, seen=False))
+        seen = bool(stopped) and name != REFERENCE
+        arms.append(_Arm(name, name, clean, size if RECIPES[name].ensemble else 1, seen))
     every = [key_of(t) for t in candidates("sharpe_only", whole)]
     return [*arms, _Arm(SEARCH, "sharpe_only", every, 1, seen=True)] if adaptive & set(every) else arms
 

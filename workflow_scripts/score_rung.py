@@ -1,0 +1,58 @@
+"""Score the trials of a rung as they stand there, and say which go on: targets of all shards -> rung (Parquet)."""
+
+import pandas as pd
+
+from outsample.config.models import Market
+from outsample.io import read_json, read_table, write_table
+from outsample.io.script import run_script
+from outsample.market.accounting import MarketRules
+from outsample.market.panel import Panel
+from outsample.selection.arms import weights_in
+from outsample.selection.matrix import account
+from outsample.selection.rungs import rung_table
+
+
+def merged(paths, name):
+    return pd.concat([read_table(path, name) for path in paths], ignore_index=True)
+
+
+def main(
+    suggestions,
+    development,
+    quality,
+    targets,
+    lanes_shards,
+    curves_shards,
+    table,
+    *,
+    agent,
+    rung,
+    settings,
+):
+    periods, market = read_json(quality, "quality")["calendar"]["periods_per_year"], Market(**settings["market"])
+    accounted = account(
+        merged(targets, "targets"),
+        Panel.from_frame(read_table(development, "development"), []),
+        MarketRules.from_settings(market, periods),
+        agent=agent,
+        periods_per_year=periods,
+        risk_free_rate=market.risk_free_rate,
+        starting_equity=market.starting_equity if market.whole_shares else 1.0,
+        lanes=merged(lanes_shards, "lanes"),
+    )
+    search = settings["search"]
+    scored = rung_table(
+        int(rung),
+        agent,
+        read_json(suggestions, "suggestions")["trials"],
+        accounted.scores,
+        merged(curves_shards, "curves"),
+        search["objective"],
+        weights_in(settings),
+        search["rungs"]["reduction_factor"],
+    )
+    write_table(scored, table, "rung")
+
+
+if "snakemake" in globals():
+    run_script(main, snakemake)
