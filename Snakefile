@@ -23,6 +23,8 @@ wildcard_constraints:
 
 
 include: "rules/data.smk"
+include: "rules/search.smk"
+include: "rules/transfer.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/control.smk"
