@@ -34,6 +34,22 @@ except OutsampleError as error:
 EXPERIMENTS = list(LOADED)
 
 
+def check_warm_starts():
+    """Stop where experiments start from each other: each would wait for the others."""
+    for name in LOADED:
+        chain, other = [name], LOADED[name].settings.search.warm_start
+        while other in LOADED and other not in chain:
+            chain.append(other)
+            other = LOADED[other].settings.search.warm_start
+        if other == name and len(chain) > 1:
+            sys.exit(
+                f"search.warm_start goes in a circle ({' from '.join([*chain, name])}): leave it out of one of them."
+            )
+
+
+check_warm_starts()
+
+
 onstart:
     if workflow.is_main_process:
         try:
@@ -264,9 +280,32 @@ def warm_files(
                     f"{agent or wildcards.agent}/round_{rounds}/{name}"
                 )
             )
+            if still_made(other, path)
         ]
 
     return files
+
+
+def still_made(other, path):
+    """Whether the settings of an experiment still ask for a file below its trials: another search may have left it."""
+    if other not in LOADED:
+        return True
+    search = LOADED[other].settings.search
+    asked = {
+        "round": [*map(str, range(search.rounds)), "transfer"],
+        "rung": map(str, rungs_run(search)),
+    }
+    numbered = [part.partition("_") for part in path.parts[:-1]]
+    return all(number in asked[kind] for kind, _, number in numbered if kind in asked)
+
+
+def warm_splits(wildcards):
+    """Input function: up to which date the earlier study, and those that led to it, have looked."""
+    return [
+        f"results/{other}/split.json"
+        for other in warm_chain(wildcards)
+        if other in LOADED or warm_config(wildcards)
+    ]
 
 
 def warm_config(wildcards):

@@ -80,6 +80,7 @@ rule compare_approaches:
             "selection.ensemble",
             "evaluation",
             "folds.scheme",
+            "search.warm_start",
         ),
         code=code_of("compare_approaches"),
     message:

@@ -62,6 +62,7 @@ def main(
         selection.ensemble.size,
         stopped=stopped_trials(read_table(path, "rung") for path in rungs),
         walks_forward=folds.walks_forward,
+        warm=bool(settings["search"]["warm_start"]),
     )
     write_table(compared, table, "approach_comparison")
     write_csv(compared, csv)

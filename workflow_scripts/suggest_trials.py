@@ -1,5 +1,7 @@
 """Suggest the trials of one round from the scores of all rounds before it, and of an earlier study (JSON)."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from outsample.config.models import Dimension
@@ -28,7 +30,9 @@ def main(
     earlier_suggestions,
     earlier_scores,
     earlier_rungs,
+    split,
     warm_config,
+    warm_splits,
     warm_suggestions,
     warm_scores,
     warm_rungs,
@@ -42,7 +46,18 @@ def main(
     search = settings["search"]
     space = {name: Dimension(**dimension) for name, dimension in search["space"].get(agent, {}).items()}
     documents = [read_json(path, "config") for path in warm_config]
-    check_warm_start(search["warm_start"], experiment, agent, space, documents, len(warm_suggestions), len(warm_scores))
+    known = {Path(path).parent.name: read_json(path, "split")["development"]["last"] for path in warm_splits}
+    check_warm_start(
+        search["warm_start"],
+        experiment,
+        agent,
+        space,
+        documents,
+        len(warm_suggestions),
+        len(warm_scores),
+        read_json(split, "split")["vault"]["first"],
+        known,
+    )
     trials = suggest(
         agent,
         settings["agents"][agent],

@@ -228,6 +228,12 @@ def test_a_warm_start_that_cannot_be_is_refused_with_a_sentence() -> None:
         check_warm_start("old", "new", "ppo", other, [there], 2, 2)
     with pytest.raises(ConfigError, match=r"warm_start of old is that experiment itself"):
         check_warm_start("old", "old", "ppo", SPACE, [there], 2, 2)
+    last = {"old": "2019-12-31", "older": "2014-12-31"}
+    check_warm_start("old", "new", "ppo", SPACE, [there], 2, 2, "2020-01-02", last)
+    with pytest.raises(
+        ConfigError, match=r"old has scored bars up to 2019-12-31, and the vault of new begins on 2019-"
+    ):
+        check_warm_start("old", "new", "ppo", SPACE, [there], 2, 2, "2019-12-31", last)
     few = [Told(BASE | {"discount": 0.95, "entropy": 0.05, "learning_rate": 0.002}, 1.0)] * 9
     with pytest.raises(ConfigError, match=r"a study with 9 scored trials within the space, .* at least 10"):
         suggest("ppo", BASE, SPACE, "cmaes", 0, 4, 0, [], warm=few)

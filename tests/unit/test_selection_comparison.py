@@ -1,10 +1,13 @@
 """Ways to choose, compared by nested walk-forward: by hand where it can be, and on noise and an edge."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from outsample.config.models import MultiMetric
+from outsample.config.search import Sampler
 from outsample.io import read_table, write_table
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -195,3 +198,18 @@ def test_arms_with_transfer_choose_among_pre_trained_trials_and_the_others_do_no
     assert table.loc["enhanced_without_ensemble", "choices"] == "fold 1: ppo 3; fold 2: ppo 3"
     assert table.loc["sharpe_only", "choices"] == "fold 1: ppo 1; fold 2: ppo 1"
     assert not table["seen"].any()
+
+
+def test_an_earlier_study_may_have_scored_these_folds() -> None:
+    portfolios, scores = _tables({0: [0.0, 0.0, 0.0], 1: [0.01, -0.02, 0.0]}, noise=1e-4)
+    assert not _compare(_trials(0, 0), portfolios, scores)["seen"].any()
+    seen = _compare(_trials(0, 0), portfolios, scores, warm=True)["seen"]
+    assert [name for name, of_arm in seen.items() if not of_arm] == ["defaults"]
+
+
+@pytest.mark.parametrize("sampler", get_args(Sampler))
+def test_later_rounds_of_samplers_that_go_by_the_scores_are_no_candidates(sampler) -> None:
+    portfolios, scores = _tables({0: [0.0, 0.0, 0.0], 1: [0.01, -0.02, 0.0], 2: [0.02, 0.01, 0.03]}, noise=1e-4)
+    table = _compare(_trials(0, 0, 1, origin=sampler), portfolios, scores)
+    assert ("hpo" in table.index) == (sampler not in ("grid", "qmc", "random"))
+    assert ("ppo 2" in table.loc["sharpe_only", "choices"]) == (sampler in ("grid", "qmc", "random"))

@@ -150,6 +150,10 @@ def test_a_round_is_what_each_trial_was_on_its_last_rung():
         ({"sampler": "cmaes", "objective": "pareto"}, "sampler cmaes goes by one score, .* set it to nsga2 or tpe"),
         ({"sampler": "nsga2", "trials_per_round": 2}, "sampler nsga2 breeds .* to at least 3"),
         (
+            {"sampler": "nsga2", "rungs": {"levels": 2}},
+            "sampler nsga2 breeds from .* set it to tpe, or rungs.levels to 1",
+        ),
+        (
             {"sampler": "qmc", "warm_start": "quickstart"},
             "warm_start tells .* which qmc does not hear; .* or tpe",
         ),

@@ -175,7 +175,7 @@ class Search(Block):
     @model_validator(mode="after")
     def _possible(self) -> Search:
         check_rungs(self.rungs, self.trials_per_round)
-        check_sampler(self.sampler, self.objective, self.trials_per_round, self.warm_start)
+        check_sampler(self.sampler, self.objective, self.trials_per_round, self.rungs.levels, self.warm_start)
         return self
 
     @field_validator("agents")

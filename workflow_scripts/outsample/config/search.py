@@ -7,6 +7,7 @@ from typing import Literal
 from outsample.config.block import Block, key, refusal
 
 Sampler = Literal["cmaes", "grid", "nsga2", "qmc", "random", "tpe"]
+ADAPTIVE = ("cmaes", "nsga2", "tpe")  # samplers that go by the scores of the rounds before
 LISTENING = ("cmaes", "tpe")  # samplers that can be told what an earlier study found
 PARETO = "pareto"  # the objective of two values
 
@@ -45,12 +46,18 @@ def check_rungs(rungs: Rungs, trials_per_round: int) -> None:
         )
 
 
-def check_sampler(sampler: str, objective: str, trials_per_round: int, warm_start: str) -> None:
+def check_sampler(sampler: str, objective: str, trials_per_round: int, levels: int, warm_start: str) -> None:
     """Refuse a sampler that cannot do what is asked of it."""
     if sampler == "cmaes" and objective == PARETO:
         raise refusal("sampler", "cmaes goes by one score, and the objective pareto has two; set it to nsga2 or tpe")
     if sampler == "nsga2" and trials_per_round < 3:
         raise refusal("sampler", "nsga2 breeds each round from those before; set search.trials_per_round to at least 3")
+    if sampler == "nsga2" and levels > 1:
+        raise refusal(
+            "sampler",
+            "nsga2 breeds from trials that were trained to their end, and rungs leave too few of a round; set it to "
+            "tpe, or rungs.levels to 1",
+        )
     if warm_start and sampler not in LISTENING:
         raise refusal(
             "warm_start",

@@ -38,7 +38,8 @@ def suggest(
 
     The first trial of round 0 is the configured settings themselves. The sampler is Optuna's: `random`; `tpe`
     (multivariate, with the constant liar for the trials of the same round, random until a round's worth of trials,
-    at least 4 and at most 10, is known); `cmaes`; `nsga2` (a round is a generation); `qmc` (a scrambled Sobol
+    at least 4 and at most 10, is known); `cmaes`; `nsga2` (a generation is as many trials as
+    a round, those that failed apart); `qmc` (a scrambled Sobol
     sequence); or `grid` (in random order). One score is maximised; of two, the second is
     minimised.
 

@@ -11,7 +11,8 @@ from outsample.config.selection import TRANSFER
 def transfer_trials(first_round: Sequence[Mapping[str, Any]], rounds: int) -> list[dict[str, Any]]:
     """The trials of the first round again, with numbers after those of all rounds.
 
-    No score enters them, so that whoever chooses among them by the folds before a fold has not looked at it.
+    No score of this search enters them, so that whoever chooses among them by the folds before a fold has not looked
+    at it, unless the first round started from an earlier study.
 
     Args:
         first_round: trials of the document "suggestions" of round 0.

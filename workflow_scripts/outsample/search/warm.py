@@ -17,6 +17,8 @@ def check_warm_start(
     documents: Sequence[Mapping[str, Any]],
     suggestions: int,
     scores: int,
+    vault: str = "",
+    known: Mapping[str, str] | None = None,
 ) -> None:
     """Refuse a warm start from a study that is not there, is unfinished, or searched another space.
 
@@ -27,6 +29,8 @@ def check_warm_start(
         space: its search space now.
         documents: document "config" of the earlier study, or none.
         suggestions, scores: how many rounds of the agent it has suggested and scored.
+        vault: first date of the vault of the experiment that is searched now, ISO.
+        known: last date, ISO, that each study which leads here has trained on or scored.
     Raises: ConfigError naming the study and what is wrong with it.
     """
     if not name:
@@ -50,4 +54,11 @@ def check_warm_start(
         raise ConfigError(
             f"search.warm_start is {name}, whose search.space.{agent} differs in {', '.join(differ)}: set the same "
             "space, or leave search.warm_start out."
+        )
+    late = [other for other, last in (known or {}).items() if last >= vault]
+    if late:
+        raise ConfigError(
+            f"search.warm_start is {name}, but {late[0]} has scored bars up to {(known or {})[late[0]]}, and the vault "
+            f"of {experiment} begins on {vault}: what is told would come out of the vault, so begin it later, or end "
+            f"{late[0]} earlier."
         )

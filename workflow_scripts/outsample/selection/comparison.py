@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
+from outsample.config.search import ADAPTIVE
 from outsample.config.selection import RECIPES, MultiMetric
 from outsample.io.schemas import TABLES
 from outsample.selection.arms import (
@@ -32,7 +33,6 @@ from outsample.selection.mixture import Mixtures
 Array = NDArray[np.float64]
 REFERENCE = "defaults"
 SEARCH = "hpo"
-ADAPTIVE = ("cmaes", "tpe")  # samplers that go by the scores
 BLOCK = 10  # bars; mean length of the blocks of the bootstrap, that of the verdict's test of all trials
 NOISE = 1e-12  # standard deviation per bar below which a series does not vary
 
@@ -58,6 +58,7 @@ def compare_arms(
     size: int = 3,
     stopped: Collection[Key] = (),
     walks_forward: bool = True,
+    warm: bool = False,
 ) -> pd.DataFrame:
     """Compare every arm with the configured settings of the first agent (`defaults`).
 
@@ -80,6 +81,7 @@ def compare_arms(
         stopped: trials that were stopped at a rung. They are no candidates, and since the scores of all folds said who
             goes on, every arm is `seen` where there are any.
         walks_forward: whether earlier folds precede later ones; else no fold is one where an arm could not look.
+        warm: whether an earlier study was told to the sampler. It may have scored these folds, so every arm is `seen`.
     Returns: table "approach_comparison", of all arms that can be had: those with transfer need trials of that origin.
         Sharpe ratios and mean returns are per year. No rows where there is one fold, where folds train on dates after
         their test, or where the configured settings broke down.
@@ -90,7 +92,7 @@ def compare_arms(
     broken = broken_trials(scores)
     if not walks_forward or len(folds) < 2 or default_trial(trials) in broken:
         return pd.DataFrame(columns=columns)
-    arms = [arm for arm in _arms(trials, broken, size, stopped) if arm.candidates and (arm.size == 1 or mixtures)]
+    arms = [arm for arm in _arms(trials, broken, size, stopped, warm) if arm.candidates and (arm.size == 1 or mixtures)]
     choices = {arm.name: _choices(arm, scores, folds, weights) for arm in arms}
     series = _Series(portfolios, folds[1:], mixtures)
     drawn = _Resamples(series, resamples, seed)
@@ -145,14 +147,16 @@ def holm(p_values: Array) -> Array:
     return corrected
 
 
-def _arms(trials: Sequence[Mapping[str, Any]], broken: set[Key], size: int, stopped: Collection[Key]) -> list[_Arm]:
+def _arms(
+    trials: Sequence[Mapping[str, Any]], broken: set[Key], size: int, stopped: Collection[Key], warm: bool
+) -> list[_Arm]:
     whole = [trial for trial in trials if key_of(trial) not in broken and key_of(trial) not in stopped]
     adaptive = {key_of(t) for t in trials if t["round"] > 0 and t["origin"] in ADAPTIVE}
     arms = []
     for name in ARMS:
         own = [key_of(t) for t in candidates(name, whole)]
         clean = [default_trial(trials)] if name == REFERENCE else [key for key in own if key not in adaptive]
-        seen = bool(stopped) and name != REFERENCE
+        seen = (bool(stopped) or warm) and name != REFERENCE
         arms.append(_Arm(name, name, clean, size if RECIPES[name].ensemble else 1, seen))
     every = [key_of(t) for t in candidates("sharpe_only", whole)]
     return [*arms, _Arm(SEARCH, "sharpe_only", every, 1, seen=True)] if adaptive & set(every) else arms
