@@ -3,7 +3,7 @@
 import pandas as pd
 
 from outsample.config.models import Market
-from outsample.io import read_json, read_table, write_table
+from outsample.io import empty_table, read_json, read_table, write_table
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -29,6 +29,10 @@ def main(
     rung,
     settings,
 ):
+    lanes = merged(lanes_shards, "lanes")
+    if lanes.empty:  # all broke down on an earlier rung; the selection says so of the whole search
+        write_table(empty_table("rung"), table, "rung")
+        return
     periods, market = read_json(quality, "quality")["calendar"]["periods_per_year"], Market(**settings["market"])
     accounted = account(
         merged(targets, "targets"),
@@ -38,7 +42,7 @@ def main(
         periods_per_year=periods,
         risk_free_rate=market.risk_free_rate,
         starting_equity=market.starting_equity if market.whole_shares else 1.0,
-        lanes=merged(lanes_shards, "lanes"),
+        lanes=lanes,
     )
     search = settings["search"]
     scored = rung_table(

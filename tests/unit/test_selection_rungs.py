@@ -1,6 +1,7 @@
 """Successive halving and two objectives, by hand: who goes on, who is never chosen, what the sampler is told."""
 
 import math
+import runpy
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from outsample.config.models import MultiMetric, Search
 from outsample.errors import TrainingError
+from outsample.io import empty_table, read_table, write_table
 from outsample.market.metrics import METRICS
 from outsample.selection.arms import select
 from outsample.selection.pareto import fronts, objectives_of, pareto_table
@@ -73,6 +75,19 @@ def test_what_broke_down_does_not_go_on_and_what_stayed_flat_comes_last():
     table = rung_of(scores_of([0.1, 0.2, NAN, 5.0], returns=[0.1, 0.1, 0.0, NAN]), 4)
     assert going_on(table) == {0, 1}
     assert going_on(rung_of(scores_of([0.1] * 4, returns=[NAN] * 4), 4)) == set()
+
+
+def test_a_rung_that_no_trial_reached_has_no_rows_and_leaves_the_word_to_the_selection(repository, tmp_path):
+    files = {name: tmp_path / f"{name}.parquet" for name in ("targets", "lanes", "curves")}
+    for name, path in files.items():
+        write_table(empty_table(name), path, name)
+    score = runpy.run_path(str(repository / "workflow_scripts/score_rung.py"))["main"]
+    nothing_read = tmp_path / "not there"
+    score(
+        *[nothing_read] * 3, *([path] for path in files.values()), tmp_path / "rung", agent="ppo", rung="1", settings={}
+    )
+    table = read_table(tmp_path / "rung", "rung")
+    assert (len(table), going_on(table), stopped_trials([table])) == (0, set(), {})
 
 
 def test_two_objectives_go_on_by_front_then_by_return():
