@@ -53,3 +53,13 @@ def test_the_table_is_the_mean_over_seeds_of_joined_folds(tmp_path):
     assert np.isnan(second["total_return"])
     write_table(table, tmp_path / "t.parquet", "perturbed")
     assert read_table(tmp_path / "t.parquet", "perturbed")["scenario"].tolist() == ["as chosen", "broke"]
+
+
+def test_a_bar_that_two_splits_test_counts_once_with_their_mean():
+    days = pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-02", "2020-01-03"])
+    table = pd.DataFrame({"fold": [0, 0, 1, 1], "seed": 0, "date": days, "net_return": [0.1, -0.3, -0.1, 0.2]})
+    found = perturbed_table({"as chosen": table.assign(buy_and_hold_return=0.1)}, 6.0, 252.0, 0.0).iloc[0]
+    assert found["bars"] == 3
+    assert found["total_return"] == pytest.approx(1.1 * 0.8 * 1.2 - 1)
+    assert found["buy_and_hold_return"] == pytest.approx(1.1**3 - 1)
+    assert found["max_drawdown"] == pytest.approx(0.2)

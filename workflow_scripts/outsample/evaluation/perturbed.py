@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from outsample.market.metrics import max_drawdown, sharpe_ratio
+from outsample.selection.paths import mean_by_date
 
 NUMBERS = ("total_return", "buy_and_hold_return", "sharpe", "max_drawdown")
 
@@ -17,6 +18,8 @@ def perturbed_table(
     portfolios: Mapping[str, pd.DataFrame], cost: float, periods_per_year: float, risk_free_rate: float
 ) -> pd.DataFrame:
     """One row a scenario: the mean over the seeds of what the portfolio of each earned, fold after fold.
+
+    A bar that several splits test counts once, with the mean over them (`outsample.selection.paths`).
 
     Args:
         portfolios: scenario -> table "portfolios" of its one trial, in the order of the rows; empty where a lane broke
@@ -33,9 +36,12 @@ def perturbed_table(
 
 
 def _numbers(table: pd.DataFrame, periods_per_year: float, risk_free_rate: float) -> dict[str, Any]:
-    of_seeds = []
+    of_seeds: list[tuple[float, ...]] = []
+    bars = 0
     for _, rows in table.sort_values(["fold", "date"], kind="stable").groupby("seed"):
-        agent, held = rows["net_return"].to_numpy(), rows["buy_and_hold_return"].to_numpy()
+        both = mean_by_date(rows["date"].to_numpy(), rows[["net_return", "buy_and_hold_return"]].to_numpy())
+        agent, held = np.ascontiguousarray(both.T)
+        bars = len(agent)
         of_seeds.append(
             (
                 float(np.prod(1.0 + agent) - 1.0),
@@ -45,5 +51,4 @@ def _numbers(table: pd.DataFrame, periods_per_year: float, risk_free_rate: float
             )
         )
     means = np.mean(of_seeds, axis=0) if of_seeds else np.full(len(NUMBERS), np.nan)
-    bars = len(table) // max(len(of_seeds), 1)
     return {"bars": bars} | dict(zip(NUMBERS, map(float, means), strict=True))
