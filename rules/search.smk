@@ -196,6 +196,7 @@ rule describe_search:
         scores=rounds_of(
             "results/{experiment}/trials/{agent}/round_{round}/scores.parquet"
         ),
+        rungs=rungs_of(),
         selection=lambda wildcards: (
             f"results/{wildcards.experiment}/selection/{settings_of(wildcards).selection.arm}.json"
         ),

@@ -64,6 +64,19 @@ def test_a_score_that_follows_a_parameter_is_found_and_noise_is_not():
     assert set(found["trials"]) == {8}
 
 
+def test_copies_for_pre_trained_weights_and_what_was_stopped_are_not_counted():
+    told, scores = documents(), [0.0, 1.0, 2.0, 3.0, 4.0, 9.0, 6.0, 7.0]
+    copies = [one | {"trial": 8 + one["trial"], "origin": "transfer"} for one in told[0]["trials"]]
+    everything = [*told, {"agent": "ppo", "round": 2, "trials": copies}]
+    stopped = {("ppo", 5): 0, ("dqn", 7): 0}
+    history = search_history(everything, ranking([*scores, 8.0, 8.0, 8.0, 8.0]), set(), stopped)
+    assert history["best"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 4.0, 6.0, 7.0, *[8.0] * 4]
+    assert history["score"].tolist()[5] == 9.0  # what it had there
+    found = parameter_importance(history, everything, stopped).set_index("parameter")
+    assert found["trials"].unique().tolist() == [7]
+    assert found.loc["rate", "strength"] == pytest.approx(1.0)
+
+
 def test_scores_that_are_all_the_same_follow_nothing():
     found = importance([1.0] * 8)
     assert (found["strength"] == 0).all()

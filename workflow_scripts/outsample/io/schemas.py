@@ -287,7 +287,8 @@ TABLES: dict[str, TableSchema] = {
         {"symbol": "string", "target": "float64", "bars": "int64", "share": "float64", "entropy": "float64"},
         ("symbol", "target"),
     ),
-    # The search as it went: score by the configured arm, null where undefined or broken down, and the best so far.
+    # The search as it went: score by the configured arm, null where undefined or broken down, and the best so far
+    # of the trials that were not stopped at a rung.
     "search_history": TableSchema(
         {
             "agent": "string",

@@ -133,7 +133,7 @@ def importance(tables: Tables) -> Fragment:
         return paragraphs(
             [
                 "What the scores follow is not said: no parameter was varied over at least "
-                f"{LEAST_TRIALS} trials that have a score."
+                f"{LEAST_TRIALS} trials of the search that were trained to their end and have a score."
             ]
         )
     ordered = found.sort_values(["agent", "strength", "parameter"], ascending=[True, False, True], kind="stable")

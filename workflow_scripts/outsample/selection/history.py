@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
+
+from outsample.config.selection import TRANSFER
+from outsample.selection.arms import Key
 
 Array = NDArray[np.float64]
 
@@ -19,14 +22,19 @@ SEED = 0
 
 
 def search_history(
-    suggestions: Sequence[Mapping[str, Any]], ranking: Sequence[Mapping[str, Any]], broken: set[tuple[str, int]]
+    suggestions: Sequence[Mapping[str, Any]],
+    ranking: Sequence[Mapping[str, Any]],
+    broken: Collection[Key],
+    stopped: Collection[Key] = (),
 ) -> pd.DataFrame:
     """Every trial in the order in which its agent's search suggested it.
 
     Args:
         suggestions: documents "suggestions" of every agent and round.
         ranking: of a document "selection": agent, trial and score of each.
-        broken: (agent, trial) of which a lane broke down.
+        broken: trials of which a lane broke down.
+        stopped: trials that were stopped at a rung: they have the score that they had there, and are never the best,
+            for they cannot be chosen.
     Returns: table "search_history".
     """
     scores = {(str(r["agent"]), int(r["trial"])): r["score"] for r in ranking}
@@ -44,21 +52,31 @@ def search_history(
     ]
     table = pd.DataFrame(rows).astype({"score": "float64", "trial": "int32", "round": "int32"})
     table = table.sort_values(["agent", "trial"], kind="stable", ignore_index=True)
-    best = table.groupby("agent")["score"].cummax()  # skips what is undefined, and leaves it undefined
+    may_be_best = table["score"].mask(_among(table, stopped))
+    best = may_be_best.groupby(table["agent"]).cummax()  # skips what is undefined, and leaves it undefined
     return table.assign(best=best.groupby(table["agent"]).ffill())
 
 
-def parameter_importance(history: pd.DataFrame, suggestions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _among(table: pd.DataFrame, keys: Collection[Key]) -> NDArray[np.bool_]:
+    """Whether each row's trial is among these."""
+    return np.array([key in keys for key in zip(table["agent"], table["trial"].tolist(), strict=True)], bool)
+
+
+def parameter_importance(
+    history: pd.DataFrame, suggestions: Sequence[Mapping[str, Any]], stopped: Collection[Key] = ()
+) -> pd.DataFrame:
     """How strongly the score follows each parameter that was varied, by ranks, and how often chance does as well.
 
     Of numbers, strength is the absolute rank correlation (Spearman) and direction its sign; of anything else, strength
     is the square root of the share of the ranks' variance that lies between the values, without a direction. p is the
     share of shuffled scores that are followed as strongly, (1 + count) / (1 + 999). Parameters move together in a
-    search, and each is looked at alone: a low p is a pointer, no proof.
+    search, and each is looked at alone: a low p is a pointer, no proof. Left out are the trials of pre-trained weights,
+    whose settings are those of the first round once more, and what was stopped at a rung, whose score is of a shorter
+    training.
 
     Args:
         history: table "search_history".
-        suggestions: as in `search_history`.
+        suggestions, stopped: as in `search_history`.
     Returns: table "parameter_importance"; no rows of an agent with fewer than 5 scored trials.
     Reference: Spearman (1904); Kendall (1948), Rank Correlation Methods, on ties.
     """
@@ -66,6 +84,7 @@ def parameter_importance(history: pd.DataFrame, suggestions: Sequence[Mapping[st
         (document["agent"], trial["trial"]): trial["params"] for document in suggestions for trial in document["trials"]
     }
     rows = []
+    history = history[(history["origin"] != TRANSFER) & ~_among(history, stopped)]
     for agent, of_agent in history.dropna(subset="score").groupby("agent", sort=True):
         if len(of_agent) < LEAST_TRIALS:
             continue
