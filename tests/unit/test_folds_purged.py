@@ -143,6 +143,24 @@ def test_what_is_trained_on_keeps_its_distance_on_both_sides_for_symbols_with_ga
     assert all((count == times).all() for count in tested.values())
 
 
+def test_a_symbol_that_starts_late_does_not_look_back_into_a_tested_block() -> None:
+    # Block 0 ends at 25 April. The stock is listed on 13 April, trades on weekdays only, and its first 20 bars are the
+    # warm-up: 22 dates after the block, on 18 May, a look-back of 20 of its own bars would reach 20 April.
+    look_back, days = 20, pd.date_range("2020-01-01", periods=464).astype("datetime64[us]")
+    bars = days[(days >= "2020-04-13") & (days.dayofweek < 5)]
+    frame = pd.concat(
+        [pd.DataFrame({"symbol": "AAA", "date": bars[look_back:]}), pd.DataFrame({"symbol": "B", "date": days})]
+    )
+    folds = make_folds(frame.reset_index(drop=True), Folds(scheme="purged_kfold", n_folds=4, inner_folds=2), look_back)
+    block = folds[(folds["fold"] == 0) & (folds["part"] == "test")]
+    assert block["last_date"].tolist() == [pd.Timestamp("2020-04-25")]
+    learnt = folds[(folds["fold"] == 0) & (folds["part"] != "test") & (folds["symbol"] == "AAA")]
+    assert (bars[learnt["start"]] > pd.Timestamp("2020-04-25")).all()  # the bar 20 before the first row of each span
+    assert learnt["start"].min() == look_back  # its warm-up lies before them
+    unseen = folds[(folds["fold"] == 3) & (folds["symbol"] == "AAA") & (folds["part"] == "validate")]
+    assert unseen["start"].min() == 0
+
+
 def test_rows_to_pre_train_on_keep_the_same_dates_away_from_a_test() -> None:
     # The traded symbol has every second date, the other one every date.
     frame, others = development({"A": list(range(0, 240, 2))}), development({"Z": list(range(260))})

@@ -46,14 +46,16 @@ class SymbolDates:
         """
         return max(min(int(self.row_at[tested]) - purge, int(self.row_at[max(tested - purge, 0)])), 0)
 
-    def train_start(self, tested: int, gap: int) -> int:
-        """First of its rows that lies `gap` own bars after a block which ended before position `tested`.
+    def train_start(self, tested: int, purge: int, embargo: int) -> int:
+        """First of its rows that lies purge + embargo own bars after a block which ended before position `tested`.
 
-        A symbol that starts after the block has no own bars to count from, so the gap counts dates of the union; so it
-        does for a symbol outside the union that has more bars.
+        Never fewer than as many dates of the union: a symbol outside the union may have more bars than that. Of a
+        symbol whose first row follows the block an embargo of rows is left out as well, for the bars of its warm-up,
+        which have no row, may lie in the block.
         """
-        started, by_date = int(self.row_at[tested]), int(self.row_at[min(tested + gap, len(self.row_at) - 1)])
-        return max(started + gap, by_date) if started else by_date
+        started, gap = int(self.row_at[tested]), purge + embargo
+        by_date = int(self.row_at[min(tested + gap, len(self.row_at) - 1)])
+        return max(started + gap if started else embargo, by_date)
 
     def around(self, judged: Sequence[Span], purge: int, embargo: int) -> list[Span]:
         """Its rows that may be trained on where these spans are judged: purged before, purged and embargoed after each.
@@ -68,7 +70,7 @@ class SymbolDates:
         spans, start = [], 0
         for first, end in judged:
             spans.append((start, self.train_end(first, purge)))
-            start = self.train_start(end, purge + embargo)
+            start = self.train_start(end, purge, embargo)
         return _not_empty([*spans, (start, len(self.dates))])
 
 

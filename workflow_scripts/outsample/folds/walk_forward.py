@@ -112,12 +112,11 @@ class WalkForward:
         Written here, not taken from skfolio: CombinatorialPurgedCV holds out two blocks or more, and counts its purge
         in rows of one table, not in the rows of each symbol.
         """
-        gap = self.purge + self.embargo
         opening = self.train_first(span)
         own_first, _ = symbol.rows(opening, span)
         for inner, (start, end) in enumerate(self.blocks(opening, span)):
             first, last = symbol.rows(start, end)
             before = (own_first, symbol.train_end(start, self.purge))
-            after = (symbol.train_start(end, gap), limit)
+            after = (symbol.train_start(end, self.purge, self.embargo), limit)
             yield Part(fold, inner, "train", [before, after])
             yield Part(fold, inner, "validate", [(first, min(last, limit))])
