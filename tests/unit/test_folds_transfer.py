@@ -33,6 +33,13 @@ def test_no_row_is_outside_the_dates_of_the_fold_it_trains(hours):
         expected, found = make_folds(own, settings, 5), make_folds(own, settings, 5, others)
         assert set(found["part"]) == {"train", "validate"}
         assert set(found["symbol"]) == {"X"}
+        if scheme == "anchored":  # whose spans begin with the first bar of X; the later ones are compared
+            found = found[found["last_date"] >= own["date"].min()]
+            opening = found["start"] == 0
+            found = found.assign(
+                first_date=found["first_date"].mask(opening, found["first_date"].clip(own["date"].min()))
+            )
+            found["block"] = found.groupby(["fold", "inner", "part"]).cumcount()
         keys = ["fold", "inner", "part", "block"]
         compared = expected.merge(found, on=keys, suffixes=("", "_x"))
         assert len(compared) == len(found)
@@ -47,6 +54,24 @@ def test_on_the_same_dates_the_parts_are_the_same():
     own, found = make_folds(_rows("A", dates), FOLDS, 5), make_folds(_rows("A", dates), FOLDS, 5, _rows("X", dates))
     expected = own[own["part"] != "test"].assign(symbol="X").reset_index(drop=True)
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_anchored_spans_begin_with_the_first_bar_of_the_other_symbol():
+    # Two dates of the purge lie before the first validated block; the rows of the rolling spans are not older.
+    own, others = (
+        _rows("A", pd.date_range("2020-01-01", periods=60)),
+        _rows("X", pd.date_range("2019-12-22", periods=70)),
+    )
+    found = make_folds(own, FOLDS, 5, others)
+    train = found[found["part"] == "train"].groupby(["fold", "inner"])
+    assert set(train["start"].min()) == {0}
+    last = {key: rows.sort_values("start")["end"].iloc[0] for key, rows in train}
+    assert [last[fold, 0] for fold in (-1, 0, 1)] == [10 - 2] * 3
+    same = make_folds(own, FOLDS, 5, others[others["date"] >= "2020-01-01"])
+    kept = found[found["last_date"] >= "2020-01-01"]
+    assert kept["last_date"].tolist() == same["last_date"].tolist()
+    rolling = make_folds(own, FOLDS.model_copy(update={"scheme": "rolling"}), 5, others)
+    assert rolling["first_date"].min() == own["date"].min()
 
 
 def _bars(after=None):

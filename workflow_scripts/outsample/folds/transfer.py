@@ -24,7 +24,9 @@ def transfer_tables(
     """The rows of `data.transfer` before the vault, and their parts in each fold.
 
     A row is in the train span of a fold, or of an inner one, by its date alone: purge and embargo are those of the
-    symbols that are traded, so that nothing is pre-trained on a date that a model is judged on.
+    symbols that are traded, so that nothing is pre-trained on a date that a model is judged on. Under `anchored`, and
+    on both sides of a test under the purged schemes, bars from before the first date of the traded symbols are used as
+    well; under `rolling` a train span begins at the same date for all.
 
     Args:
         validated_bars: table `validated_bars`, of all symbols that are read.

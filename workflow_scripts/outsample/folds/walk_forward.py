@@ -113,7 +113,8 @@ class WalkForward:
         in rows of one table, not in the rows of each symbol.
         """
         opening = self.train_first(span)
-        own_first, _ = symbol.rows(opening, span)
+        # A symbol to pre-train on may have bars before the union: an anchored span begins with its first one.
+        own_first = symbol.rows(opening, span)[0] if self.rolling else 0
         for inner, (start, end) in enumerate(self.blocks(opening, span)):
             first, last = symbol.rows(start, end)
             before = (own_first, symbol.train_end(start, self.purge))
