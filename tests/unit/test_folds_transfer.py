@@ -113,6 +113,11 @@ def test_symbols_that_start_too_late_are_refused_in_one_sentence():
     late = bars[(bars["symbol"] != "X") | (bars["date"] > "2018-06-01")]
     with pytest.raises(DataError, match=r"^No symbol of data.transfer has a bar in part \w+ of fold -?\d"):
         transfer_tables(late.reset_index(drop=True), SETTINGS, development, start)
+    first, last = (development["date"].iloc[row].date() for row in (0, -1))
+    early = bars[(bars["symbol"] != "X") | (bars["date"] < "2018-06-01")]  # X ends too early
+    sentence = rf"^No symbol of data.transfer has a bar in .*; give symbols with bars from {first} to {last}\.$"
+    with pytest.raises(DataError, match=sentence):
+        transfer_tables(early.reset_index(drop=True), SETTINGS, development, start)
     late = bars[(bars["symbol"] != "X") | (bars["date"] > start - pd.Timedelta(days=30))]
     with pytest.raises(DataError, match=r"^X of data.transfer have no bar before the vault's start"):
         transfer_tables(late.reset_index(drop=True), SETTINGS, development, start)

@@ -62,7 +62,11 @@ def make_folds(
             for block, (start, end) in enumerate([(start, end) for start, end in part.spans if start < end]):
                 where = {"block": block, "start": start, "end": end}
                 lines.append(keys | where | {"first_date": own.dates[start], "last_date": own.dates[end - 1]})
-    return _checked(lines, folds, "data.symbols" if others is None else "data.transfer")
+    looser = "raise folds.min_train or lower folds.embargo" if folds.walks_forward else "lower folds.inner_folds"
+    if others is None:
+        return _checked(lines, folds, "data.symbols", f"that start earlier, or {looser}")
+    first, last = (pd.Timestamp(date).date() for date in dates[[0, -1]])
+    return _checked(lines, folds, "data.transfer", f"with bars from {first} to {last}")
 
 
 def _plan(dates: int, n_folds: int, folds: Folds, look_back: int) -> Plan:
@@ -105,17 +109,16 @@ def _require_room(dates: int, folds: Folds, look_back: int) -> Plan:
     )
 
 
-def _checked(lines: list[dict[str, Any]], folds: Folds, key: str) -> pd.DataFrame:
-    """The lines as table `folds`, once every part is found to have a row of some symbol."""
+def _checked(lines: list[dict[str, Any]], folds: Folds, key: str, wanted: str) -> pd.DataFrame:
+    """The lines as table `folds`, once every part is found to have a row of some symbol; `wanted` says which to give."""
     found = {(line["fold"], line["inner"], line["part"]) for line in lines}
-    looser = "raise folds.min_train or lower folds.embargo" if folds.walks_forward else "lower folds.inner_folds"
     for fold in range(-1, folds.splits):
         for inner in range(folds.inner_folds):
             for part in ("train", "validate"):
                 if (fold, inner, part) not in found:
                     raise DataError(
                         f"No symbol of {key} has a bar in part {part} of fold {fold}, inner fold {inner}; give symbols "
-                        f"that start earlier, or {looser}."
+                        f"{wanted}."
                     )
     schema = TABLES["folds"]
     types = {name: kind for name, kind in schema.columns.items() if kind.startswith("int")}
