@@ -110,7 +110,7 @@ def _require_room(dates: int, folds: Folds, look_back: int) -> Plan:
 
 
 def _checked(lines: list[dict[str, Any]], folds: Folds, key: str, wanted: str) -> pd.DataFrame:
-    """The lines as table `folds`, once every part is found to have a row of some symbol; `wanted` says which to give."""
+    """The lines as table `folds`, once every part has a row of some symbol; `wanted` says which to give."""
     found = {(line["fold"], line["inner"], line["part"]) for line in lines}
     for fold in range(-1, folds.splits):
         for inner in range(folds.inner_folds):
