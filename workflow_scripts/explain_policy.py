@@ -4,7 +4,7 @@ from pathlib import Path
 
 from outsample.agents.onnx import OnnxPolicy
 from outsample.config.models import Market
-from outsample.evaluation.explanation import explain
+from outsample.evaluation.explanation import explain, members_of
 from outsample.io import read_json, read_table, write_json, write_table
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
@@ -19,6 +19,7 @@ def main(onnx, policy, development, quality, table, document, *, settings):
         Panel.from_frame(read_table(development, "development"), description["features"]),
         MarketRules.from_settings(Market(**settings["market"]), periods),
         periods,
+        members_of(description),
     )
     write_table(found.table, table, "explanation")
     write_json(found.document, document, "explained")

@@ -17,6 +17,7 @@ from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.studio import Studio
 from outsample.config.agents import Agents
 from outsample.config.models import Gate
+from outsample.evaluation.explanation import _preferred, asked_of, members_of
 from outsample.market.accounting import MarketRules, to_grid
 
 _SPEC = importlib.util.spec_from_file_location("agents_case", Path(__file__).parents[1] / "reference/agents_case.py")
@@ -73,6 +74,17 @@ def test_the_targets_are_the_mean_of_what_each_member_would_hold_alone(with_memo
     closed = decide(_decider(dataclasses.replace(with_memory, gate_open=False)), PANEL)
     assert (closed.target == 0).all()
     assert (closed.preference != 0).any()
+
+
+def test_behind_a_closed_gate_the_mean_of_the_members_is_explained(with_memory):
+    opened, closed = _decider(with_memory), _decider(dataclasses.replace(with_memory, gate_open=False))
+    members = members_of(export.policy_document(with_memory, b"x"))
+    rows = PANEL.rows(0)
+    bars = PANEL.features[rows][None], PANEL.open[rows], PANEL.close[rows]
+    expected, found = (_preferred(one, asked_of(one, members, RULES), *bars)[:, 0] for one in (opened, closed))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert len(np.unique(found)) > 3
+    np.testing.assert_allclose(expected, decide(opened, PANEL).target[rows])
 
 
 def test_jax_and_onnx_agree(with_memory):

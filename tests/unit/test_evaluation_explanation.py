@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.config.models import Market
-from outsample.evaluation.explanation import RANDOM, REPEATS, _preferred, explain
+from outsample.evaluation.explanation import RANDOM, REPEATS, _preferred, asked_of, explain
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
@@ -126,5 +126,7 @@ def test_a_policy_that_remembers_and_reads_its_account_is_explained_as_well(pack
     assert found.document["residual"] < 0.01
     assert found.table["changed"].max() > 0.1
     span = panel.rows(0)
-    own = _preferred(policy, panel.features[span][None], panel.open[span], panel.close[span])[:, 0]
+    own = _preferred(
+        policy, asked_of(policy, 1, RULES), panel.features[span][None], panel.open[span], panel.close[span]
+    )[:, 0]
     np.testing.assert_array_equal(own, decide(policy, panel).target[span])

@@ -1,11 +1,13 @@
 """What drives the policy's decisions: each feature shuffled in time, and integrated gradients.
 
 Both look at bars before the vault, which the final policy was trained on: they tell what it reacts to, not whether it
-is right to. The gate is left aside; where it is closed, what is looked at is what the networks prefer.
+is right to. The gate is left aside; where it is closed, what is looked at is what the networks prefer, of an ensemble
+the mean of what its members hold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from outsample.agents.onnx import Carried, Decision, OnnxPolicy
-from outsample.market.accounting import MarketRules, simulate
+from outsample.market.accounting import MarketRules, simulate, to_grid
 from outsample.market.holding import Holding
 from outsample.market.panel import Panel
 
@@ -27,6 +29,8 @@ STEPS = 16  # of the path of the integrated gradients
 SEED = 0
 
 Array = NDArray[np.float64]
+Asked = Callable[[Decision], Array]
+"""The targets [B] of a decision, the gate left aside."""
 
 
 class Explanation(NamedTuple):
@@ -45,7 +49,9 @@ class _Span(NamedTuple):
     features: Array  # [T, F]
 
 
-def explain(policy: OnnxPolicy, panel: Panel, rules: MarketRules, periods_per_year: float) -> Explanation:
+def explain(
+    policy: OnnxPolicy, panel: Panel, rules: MarketRules, periods_per_year: float, members: int = 1
+) -> Explanation:
     """Importance of each feature for the decisions on a panel's last bars.
 
     Shuffling: the policy decides anew on the same bars while one feature has its values in another order; `changed` is
@@ -63,6 +69,7 @@ def explain(policy: OnnxPolicy, panel: Panel, rules: MarketRules, periods_per_ye
         panel: bars with the policy's features, before the vault.
         rules: costs and limits.
         periods_per_year: bars a year.
+        members: policies whose targets are averaged (`members_of`).
     Reference: Breiman (2001), Random Forests, section 10; Sundararajan, Taly and Yan (2017), Axiomatic Attribution.
     """
     chosen = np.unique(np.linspace(0, len(panel.symbols) - 1, min(MOST_SYMBOLS, len(panel.symbols))).astype(int))
@@ -71,9 +78,10 @@ def explain(policy: OnnxPolicy, panel: Panel, rules: MarketRules, periods_per_ye
     center, scale = every.mean(axis=0), every.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     counts = np.array([len(span.close) for span in spans], dtype=np.float64)
-    shuffled = [_shuffled(policy, span, center, scale, rules, periods_per_year) for span in spans]
+    asked = asked_of(policy, members, rules)
+    shuffled = [_shuffled(policy, asked, span, center, scale, rules, periods_per_year) for span in spans]
     changed, lost = (np.average(values, axis=0, weights=counts) for values in zip(*shuffled, strict=True))  # [V, R]
-    attributions, residuals = zip(*(_attributions(policy, span, center, scale) for span in spans), strict=True)
+    attributions, residuals = zip(*(_attributions(policy, asked, span, center, scale) for span in spans), strict=True)
     found = np.concatenate(attributions)  # [N, F]
     moved = np.concatenate([span.features[_places(len(span.close))] for span in spans]) - center
     names = [*policy.features, RANDOM]
@@ -115,7 +123,13 @@ def _direction(found: Array, moved: Array) -> Array:
 
 
 def _shuffled(
-    policy: OnnxPolicy, span: _Span, center: Array, scale: Array, rules: MarketRules, periods_per_year: float
+    policy: OnnxPolicy,
+    asked: Asked,
+    span: _Span,
+    center: Array,
+    scale: Array,
+    rules: MarketRules,
+    periods_per_year: float,
 ) -> tuple[Array, Array]:
     """Share of decisions that change, and mean net return per year that is lost: [F + 1, R] each, the control last."""
     draw = np.random.Generator(np.random.PCG64(SEED))
@@ -125,12 +139,12 @@ def _shuffled(
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     axes = np.concatenate([np.eye(width)[:, None].repeat(REPEATS, axis=1), directions[None]])  # [F + 1, R, F]
     standard = (span.features - center) / scale
-    true = _preferred(policy, span.features[None], span.open, span.close)  # [T, 1]
+    true = _preferred(policy, asked, span.features[None], span.open, span.close)  # [T, 1]
     changed, earned = [], []
     for first in range(0, width + 1, TOGETHER):
         ways = zip(orders * (width + 1), axes[first : first + TOGETHER].reshape(-1, width), strict=False)
         made = np.stack([_moved(span.features, standard, *way, scale) for way in ways])
-        targets = np.concatenate([true, _preferred(policy, made, span.open, span.close)], axis=1)  # [T, 1 + V]
+        targets = np.concatenate([true, _preferred(policy, asked, made, span.open, span.close)], axis=1)  # [T, 1 + V]
         means = simulate(targets, span.open, span.close, rules, 1.0, span.factor).net_return.mean(axis=0)
         changed.append((targets[:, 1:] != true).mean(axis=0))
         earned.append(means[0] - means[1:])
@@ -144,15 +158,35 @@ def _moved(features: Array, standard: Array, order: NDArray[np.int64], axis: Arr
     return features + (part[order] - part)[:, None] * axis * scale
 
 
-def _asked(policy: OnnxPolicy, decision: Decision) -> Array:
-    """The targets [B] of a decision; where a closed gate makes them 0, the actions that the networks prefer."""
-    if policy.gate_open:
-        return decision.target.astype(np.float64)
-    preferred: Array = np.asarray(policy.actions)[decision.preference.argmax(axis=1)]
-    return preferred
+def members_of(document: Mapping[str, Any]) -> int:
+    """How many policies a policy averages, by the document `policy`, which names the network of each.
+
+    >>> members_of({"network": "tanh 4"}), members_of({"network": "linear + tanh 4"})
+    (1, 2)
+    """
+    return len(document["network"].split(" + "))
 
 
-def _preferred(policy: OnnxPolicy, features: Array, open: Array, close: Array) -> Array:
+def asked_of(policy: OnnxPolicy, members: int, rules: MarketRules) -> Asked:
+    """What reads the targets of a decision; where a closed gate makes them 0, those that the networks ask for.
+
+    That is the preferred action, and of an ensemble the mean of its members' positions on the grid, as it is where the
+    gate is open: its memory begins with them (`outsample.agents.policy.EnsemblePolicy`).
+    """
+
+    def asked(decision: Decision) -> Array:
+        if policy.gate_open:
+            return decision.target.astype(np.float64)
+        if members > 1:
+            mean: Array = to_grid(np, decision.carried.memory[:, :members].mean(axis=1, dtype=np.float64), rules)
+            return mean
+        preferred: Array = np.asarray(policy.actions)[decision.preference.argmax(axis=1)]
+        return preferred
+
+    return asked
+
+
+def _preferred(policy: OnnxPolicy, asked: Asked, features: Array, open: Array, close: Array) -> Array:
     """The targets that V variants of one symbol's features lead to, [T, V], each from flat; the gate is left aside.
 
     Args: features: [V, T, F]; open, close: [T].
@@ -162,7 +196,7 @@ def _preferred(policy: OnnxPolicy, features: Array, open: Array, close: Array) -
     targets = np.zeros((bars, many))
     for t in range(bars):
         decision = policy.act(carried, features[:, t], np.full(many, open[t]), np.full(many, close[t]))
-        targets[t] = _asked(policy, decision)
+        targets[t] = asked(decision)
         carried = decision.carried._replace(target=targets[t].astype(np.float32))
     return targets
 
@@ -179,7 +213,7 @@ def _repeated(carried: Carried, times: int) -> Carried:
     )
 
 
-def _attributions(policy: OnnxPolicy, span: _Span, center: Array, scale: Array) -> tuple[Array, float]:
+def _attributions(policy: OnnxPolicy, asked: Asked, span: _Span, center: Array, scale: Array) -> tuple[Array, float]:
     """Integrated gradients of the mean action at some bars, [N, F], and the largest error of their sums.
 
     The position, and what is remembered, are those of the policy's own path to the bar.
@@ -195,14 +229,14 @@ def _attributions(policy: OnnxPolicy, span: _Span, center: Array, scale: Array) 
             moved = span.features[t] - center
             points = center + middles[:, None, None] * moved + nudges[None]  # [STEPS, 2F, F]
             ends = np.stack([span.features[t], center])
-            asked = np.concatenate([points.reshape(-1, width), ends])
-            values = _mean_action(policy, _repeated(carried, len(asked)), asked, span.open[t], span.close[t])
+            tried = np.concatenate([points.reshape(-1, width), ends])
+            values = _mean_action(policy, _repeated(carried, len(tried)), tried, span.open[t], span.close[t])
             slopes = values[:-2].reshape(STEPS, 2, width)
             attribution = moved * ((slopes[:, 0] - slopes[:, 1]) / (2 * step)).mean(axis=0)
             found.append(attribution)
             errors.append(abs(attribution.sum() - (values[-2] - values[-1])))
         decision = policy.act(carried, span.features[t : t + 1], span.open[t : t + 1], span.close[t : t + 1])
-        carried = decision.carried._replace(target=_asked(policy, decision).astype(np.float32))
+        carried = decision.carried._replace(target=asked(decision).astype(np.float32))
     return np.stack(found), float(max(errors))
 
 
