@@ -147,7 +147,7 @@ def test_a_symbol_that_starts_late_does_not_look_back_into_a_tested_block() -> N
     # Block 0 ends at 25 April. The stock is listed on 13 April, trades on weekdays only, and its first 20 bars are the
     # warm-up: 22 dates after the block, on 18 May, a look-back of 20 of its own bars would reach 20 April.
     look_back, days = 20, pd.date_range("2020-01-01", periods=464).astype("datetime64[us]")
-    bars = days[(days >= "2020-04-13") & (days.dayofweek < 5)]
+    bars = days[(days >= "2020-04-13") & (days.day_of_week < 5)]
     frame = pd.concat(
         [pd.DataFrame({"symbol": "AAA", "date": bars[look_back:]}), pd.DataFrame({"symbol": "B", "date": days})]
     )
