@@ -6,8 +6,8 @@ from optuna.trial import TrialState
 
 from outsample.config.models import Dimension, Settings
 from outsample.errors import ConfigError
-from outsample.search import suggest
 from outsample.search.replayed import _points
+from outsample.search.rounds import suggest
 from outsample.search.told import Told, frozen
 from outsample.search.warm import check_warm_start
 

@@ -1,5 +1,1 @@
 """Hyper-parameter search in rounds: what to try next, as a pure function of the seed and of the rounds before."""
-
-from outsample.search.rounds import suggest
-
-__all__ = ["suggest"]
