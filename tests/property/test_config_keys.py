@@ -86,7 +86,8 @@ def test_an_unknown_key_is_refused_and_named(repository, path, known, beside, na
     overrides = tree
     if as_file:
         overrides = {"experiment": "random"}
-        (repository / "config/experiments/random.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+        quoted = yaml.safe_dump(tree, default_style='"')  # or a name such as 0E0 would be read as a number
+        (repository / "config/experiments/random.yaml").write_text(quoted, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load("random" if as_file else "quickstart", overrides, repository)
     sentence = str(caught.value)

@@ -67,7 +67,8 @@ def results(experiment, repository):
         run("build_features", "validated.parquet", "features.parquet", "spec.json", settings=settings)
         made = ("development.parquet", "vault.parquet", "split.json")
         run("split_vault", "features.parquet", "spec.json", *made, settings=settings)
-        run("make_folds", "development.parquet", "spec.json", "folds.parquet", "scalers.parquet", settings=settings)
+        made = ("folds.parquet", "scalers.parquet", "fold_table.csv", "fold_chart.svg")
+        run("make_folds", "development.parquet", "spec.json", *made, settings=settings)
         read = ("validated.parquet", "features.parquet", "folds.parquet", "scalers.parquet", "quality.json")
         run("audit_leakage", *read, "audit.parquet", settings=settings)
     return experiment
