@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from outsample.agents.network import Dropout, Head, Params, initial_pair, row_outputs, with_account
+from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs, with_account
 from outsample.agents.rewards import rewards
 from outsample.agents.rollout import Draws, Rollout, SegmentBars, roll_out, rollout_draws, segment_bars
 from outsample.agents.training import (
@@ -167,7 +167,7 @@ class Given(NamedTuple):
 
     draws: Draws
     order: Order | None  # of the minibatches; None learns in a single step of all decisions
-    update: jax.Array | None  # its number u, where the weight of the entropy bonus falls
+    entropy: jax.Array | None  # factor on the weight of the entropy bonus: 1 - u / U in update u; None is always 1
     dropout: jax.Array | None  # key of the units that its gradient steps leave out
 
 
@@ -187,7 +187,7 @@ def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: H
     return state, Given(
         draws=draws,
         order=order,
-        update=jnp.arange(updates) if program["entropy_schedule"] == "linear" else None,
+        entropy=1 - jnp.arange(updates) / updates if program["entropy_schedule"] == "linear" else None,
         dropout=dropout_keys(hyper, job, updates),
     )
 
@@ -234,8 +234,12 @@ def _heads(program: Program) -> tuple[Head, Head]:
 
 
 def _initial(program: Program, n_features: int, key: jax.Array) -> dict[str, Params]:
-    actor, critic = initial_pair(*_heads(program), n_features, key)
-    return {"actor": actor, "critic": critic}
+    actor, critic = _heads(program)
+    key_actor, key_critic = jax.random.split(key)
+    return {
+        "actor": initial_params(actor, n_features, key_actor),
+        "critic": initial_params(critic, n_features, key_critic),
+    }
 
 
 def _collect(
@@ -307,9 +311,7 @@ def _learn(
     With dropout, the ratio of probabilities is that of the network which is left to the one that acted, which is whole.
     """
     actor, critic = _heads(program)
-    weight = hyper.entropy
-    if given.update is not None:
-        weight = weight * (1 - given.update / program["updates"])
+    weight = hyper.entropy if given.entropy is None else hyper.entropy * given.entropy
 
     def objective(
         params: dict[str, Params], part: Batch, dropout: tuple[Dropout | None, ...]

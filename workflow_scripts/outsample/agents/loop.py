@@ -198,7 +198,7 @@ def train_models(
     agent = get_agent(program.agent)
     finish = jax.vmap(partial(agent.finish, program))
     begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
-    draw = partial(_draw, program.of_draws(), width, market, numbers)
+    draw = partial(_draw, program.of_least_network(), width, market, numbers)
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
         like = jax.eval_shape(lambda jobs, hyper: at_width(begin, (jobs,), hyper, width), jobs, hyper)

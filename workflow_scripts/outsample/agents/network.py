@@ -167,18 +167,6 @@ def initial_params(head: Head, n_features: int, key: jax.Array) -> Params:
     return cast(Params, head.init(key, jnp.zeros((1, n_features)), jnp.array(0))["params"])
 
 
-def initial_pair(actor: Head, critic: Head, n_features: int, key: jax.Array) -> tuple[Params, Params]:
-    """The first parameters of two networks that differ in their outputs alone.
-
-    Their torsos are drawn by one loop, which compiles once; what depends on the number of outputs starts at zero.
-    """
-    drawn = jax.lax.map(lambda of_one: initial_params(actor, n_features, of_one), jax.random.split(key))
-    of_actor, of_critic = jax.tree.map(lambda x: x[0], drawn), jax.tree.map(lambda x: x[1], drawn)
-    shapes = jax.eval_shape(lambda: initial_params(critic, n_features, key))
-    zeros = {name: jax.tree.map(jnp.zeros_like, shapes[name]) for name in ("account", "out", "table") if name in shapes}
-    return of_actor, of_critic | zeros
-
-
 def row_outputs(
     head: Head,
     params: Params,

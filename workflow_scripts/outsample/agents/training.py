@@ -17,7 +17,6 @@ from outsample.agents.network import Dropout, Head, Params
 from outsample.market.accounting import MarketRules
 
 _APART = 1 << 31  # splitting a key makes the same keys as folding small numbers into it
-_LEAST_UPDATES = 64
 _COUNTS = ("updates", "epochs", "minibatches", "steps")  # whose product is the number of gradient steps
 
 
@@ -43,15 +42,10 @@ class Program:
     def __contains__(self, name: str) -> bool:
         return name in dict(self.settings)
 
-    def of_draws(self) -> Program:
-        """This program where only what chance gives is asked for, so that programs which share their draws are one.
-
-        Its network is the smallest that reads rows as this one does: one by one, or with a memory. Its updates are a
-        power of two, and at least as many as here.
-        """
+    def of_least_network(self) -> Program:
+        """This program with the smallest network that reads rows as this one does: one by one, or with a memory."""
         memory = self["torso"] == "gru"
-        updates = max(_LEAST_UPDATES, 1 << (int(self["updates"]) - 1).bit_length())
-        least = {"torso": "gru" if memory else "linear", "units": 1, "layers": 1, "updates": updates}
+        least = {"torso": "gru" if memory else "linear", "units": 1, "layers": 1}
         return replace(self, settings=tuple((name, least.get(name, value)) for name, value in self.settings))
 
     @property
@@ -123,8 +117,7 @@ class Agent(Protocol):
     def begin(self, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Any:
         """The first state, and what chance gives to each update: (state, inputs with a leading axis [U], or None).
 
-        The inputs must depend neither on the size of the network nor, but for their length, on the number of updates:
-        those of a run are the first of a longer one (`Program.of_draws`).
+        The inputs must not depend on the size of the network (`Program.of_least_network`).
         """
 
     def updater(self, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Any:
