@@ -1,9 +1,7 @@
 """Replay every lane's targets in float64: targets of all shards -> the trial matrix of an agent and round (Parquet)."""
 
-import pandas as pd
-
 from outsample.config.models import Market
-from outsample.io import read_json, read_table, write_table
+from outsample.io import read_joined, read_json, read_table, write_table
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -14,10 +12,7 @@ from outsample.selection.rungs import as_last_seen
 def merged(paths, name, levels):
     """The table of each rung, in their order, from the files of all rungs, each of as many shards."""
     shards = len(paths) // levels
-    return [
-        pd.concat([read_table(path, name) for path in paths[rung * shards : (rung + 1) * shards]], ignore_index=True)
-        for rung in range(levels)
-    ]
+    return [read_joined(paths[rung * shards : (rung + 1) * shards], name) for rung in range(levels)]
 
 
 def main(
@@ -46,8 +41,7 @@ def main(
         agent=agent,
         periods_per_year=periods,
         risk_free_rate=market.risk_free_rate,
-        # Fractions do not depend on the amount of money; how much whole shares lose to rounding does.
-        starting_equity=market.starting_equity if market.whole_shares else 1.0,
+        starting_equity=market.replayed_equity,
         lanes=lanes_table,
     )
     write_table(accounted.matrix, matrix, "matrix", groups="symbol")

@@ -1,11 +1,9 @@
 """Compare the ways to choose a trial, and each trial over its folds and paths: scores, portfolios -> Parquet, CSV."""
 
-import pandas as pd
-
 from outsample.config.folds import Folds
 from outsample.config.models import Evaluation, Market
 from outsample.config.selection import Selection
-from outsample.io import read_json, read_table, write_csv, write_table
+from outsample.io import read_joined, read_json, read_table, write_csv, write_table
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
@@ -36,8 +34,13 @@ def main(
     documents = [read_json(path, "suggestions") for path in suggestions]
     evaluation = Evaluation(**settings["evaluation"])
     folds = Folds(**settings["folds"])
-    earned = pd.concat([read_table(path, "portfolios") for path in portfolios], ignore_index=True)
-    scored = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
+    earned = read_joined(portfolios, "portfolios")
+    scored = read_joined(scores, "scores")
+    matrix_of = {
+        (document["agent"], trial["trial"]): path
+        for document, path in zip(documents, matrices, strict=True)
+        for trial in document["trials"]
+    }
     compared = compare_arms(
         [
             trial | {"agent": document["agent"], "round": document["round"]}
@@ -52,12 +55,11 @@ def main(
         evaluation.confidence,
         evaluation.seed,
         Mixtures(
-            pd.concat([read_table(path, "matrix") for path in matrices], ignore_index=True),
+            lambda member, fold: read_table(matrix_of[member], "matrix", trial=member[1], fold=fold),
             Panel.from_frame(read_table(development, "development"), []),
             MarketRules.from_settings(market, periods),
             periods,
-            # As in account_trials: only what whole shares lose to rounding depends on the amount of money.
-            market.starting_equity if market.whole_shares else 1.0,
+            market.replayed_equity,
         ),
         selection.ensemble.size,
         stopped=stopped_trials(read_table(path, "rung") for path in rungs),

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.config.models import Evaluation, Market
 from outsample.evaluation.evaluate import evaluate, vault_bars
 from outsample.evaluation.looks import record_look
 from outsample.evaluation.robustness import STARTS, robustness
-from outsample.io import read_json, read_table, write_json, write_table
+from outsample.io import read_joined, read_json, read_table, write_json, write_table
 from outsample.io.locking import exclusive
 from outsample.io.script import run_script
 from outsample.market.accounting import MarketRules
@@ -71,13 +69,13 @@ def main(
         rules,
         periods,
         Evaluation(**settings["evaluation"]),
-        pd.concat([read_table(path, "portfolios") for path in portfolios], ignore_index=True),
+        read_joined(portfolios, "portfolios"),
         look,
         quality_document["simulated"],
         market.risk_free_rate,
         market.starting_equity,
         description["actions"],
-        len(broken_trials(pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)))
+        len(broken_trials(read_joined(scores, "scores")))
         + sum(len(read_json(path, "suggestions")["trials"]) for path in warm_suggestions),
     )
     write_table(result.returns, returns, "returns")

@@ -13,13 +13,11 @@ from outsample.agents.mapping import width_of_machine
 from outsample.agents.progress import key_of, open_progress
 from outsample.agents.rung_files import read_paused, write_paused
 from outsample.agents.rungs import Rung
-from outsample.agents.shards import lanes_of, shard_of
-from outsample.config.models import Gate, Market
+from outsample.agents.shards import lanes_of, runs_of, shard_of
+from outsample.agents.training_files import read_training, write_results
 from outsample.config.search import Rungs
-from outsample.io import read_json, read_table, write_table
+from outsample.io import read_json, read_table
 from outsample.io.script import run_script
-from outsample.market.accounting import MarketRules
-from outsample.market.panel import Panel
 from outsample.selection.rungs import going_on
 
 
@@ -53,25 +51,12 @@ def main(
     for path in rung_before:
         on = going_on(read_table(path, "rung"))
         trials = [trial for trial in trials if trial["trial"] in on]
-    fold_table, calendar = read_table(folds, "folds"), read_json(quality, "quality")["calendar"]
-    own = shard_of(lanes_of(trials, fold_table, settings["search"]["seeds"]), scatteritem, may_be_empty=True)
-    names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
-    results = no_results()
-    if own:
-        results = train_lanes(
-            agent,
-            own,
-            Panel.from_frame(read_table(development, "development"), names),
-            fold_table,
-            read_table(scalers, "scalers"),
-            MarketRules.from_settings(Market(**settings["market"]), calendar["periods_per_year"]),
-            Gate(**settings["gate"]),
-            Watch(keeper, [LogUpdates()]),
-            part=Rungs(**settings["search"]["rungs"]).parts[int(rung)],
-        )
-    write_table(results.targets, targets, "targets")
-    write_table(results.lanes, lanes, "lanes")
-    write_table(results.curves, curves, "curves")
+    data = read_training(development, spec, quality, folds, scalers, settings)
+    every_lane = lanes_of(trials, runs_of(data.folds, settings["search"]["seeds"]))
+    own = shard_of(every_lane, scatteritem, may_be_empty=True)
+    part = Rungs(**settings["search"]["rungs"]).parts[int(rung)]
+    results = train_lanes(agent, own, *data, Watch(keeper, [LogUpdates()]), part=part) if own else no_results()
+    write_results(results, targets, lanes, curves)
     write_paused(keeper, states)
     if progress:
         progress.clear()

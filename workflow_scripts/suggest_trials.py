@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from outsample.config.models import Dimension
 from outsample.config.search import PARETO
-from outsample.io import read_json, read_table, write_json
+from outsample.io import read_joined, read_json, read_table, write_json
 from outsample.io.script import run_script
 from outsample.search.rounds import suggest
 from outsample.search.warm import check_warm_start
@@ -19,7 +17,7 @@ def told(agent, suggestions, scores, rungs, settings, max_failed=1.0):
     """What the sampler is told of every trial in these files, in their order."""
     if not suggestions:
         return []
-    table = pd.concat([read_table(path, "scores") for path in scores], ignore_index=True)
+    table = read_joined(scores, "scores")
     trials = [trial for path in suggestions for trial in read_json(path, "suggestions")["trials"]]
     stopped = stopped_trials(read_table(path, "rung") for path in rungs)
     objective = settings["search"]["objective"]

@@ -16,20 +16,17 @@ from outsample.agents.loop import LogUpdates
 from outsample.agents.mapping import width_of_machine
 from outsample.agents.pretraining import Pretraining
 from outsample.agents.progress import key_of, open_progress
-from outsample.config.models import Gate, Market
+from outsample.agents.training_files import read_panel, read_training
 from outsample.io import read_json, read_table, write_json
 from outsample.io.files import replacing
 from outsample.io.script import run_script
-from outsample.market.accounting import MarketRules
-from outsample.market.panel import Panel
 
 
-def transfer_of(rows, folds, names, settings):
+def transfer_of(rows, folds, spec, settings):
     """What members of origin "transfer" are pre-trained on; None where the arm has none."""
     if not rows:
         return None
-    panel = Panel.from_frame(read_table(rows[0], "development"), names)
-    table = read_table(folds[0], "folds")
+    panel, table = read_panel(rows[0], spec), read_table(folds[0], "folds")
     return {agent: Pretraining(panel, table, params) for agent, params in settings["agents"].items()}
 
 
@@ -54,18 +51,12 @@ def main(
     read = [selection, development, spec, quality, folds, scalers, *transfer_rows, *transfer_folds]
     key = key_of(read, settings | {"width": width_of_machine()}, code)
     progress = open_progress(f"work/train_final/{experiment}", key)
-    chosen, calendar = read_json(selection, "selection"), read_json(quality, "quality")["calendar"]
-    names = [feature["name"] for feature in read_json(spec, "feature_spec")["features"]]
     fitted = fit_selection(
-        chosen["members"],
+        read_json(selection, "selection")["members"],
         settings["final"]["seeds"],
-        Panel.from_frame(read_table(development, "development"), names),
-        read_table(folds, "folds"),
-        read_table(scalers, "scalers"),
-        MarketRules.from_settings(Market(**settings["market"]), calendar["periods_per_year"]),
-        Gate(**settings["gate"]),
+        *read_training(development, spec, quality, folds, scalers, settings),
         Watch(progress, [LogUpdates()]),
-        transfer_of(transfer_rows, transfer_folds, names, settings),
+        transfer_of(transfer_rows, transfer_folds, spec, settings),
     )
     model = to_onnx(fitted)
     with replacing(onnx) as temporary:

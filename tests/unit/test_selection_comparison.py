@@ -160,9 +160,14 @@ def _mixed_case():
     return panel, account(targets.reset_index(drop=True), panel, RULES, "ppo", 252.0)
 
 
+def _rows_of(matrix):
+    """The rows of a trial and fold, as a script reads them."""
+    return lambda member, fold: matrix[(matrix["trial"] == member[1]) & (matrix["fold"] == fold)]
+
+
 def test_a_mixture_trades_the_mean_of_the_targets_on_the_grid() -> None:
     panel, accounts = _mixed_case()
-    mixtures = Mixtures(accounts.matrix, panel, RULES, 252.0)
+    mixtures = Mixtures(_rows_of(accounts.matrix), panel, RULES, 252.0)
     for fold in (0, 1):
         rows = accounts.portfolios[accounts.portfolios["fold"] == fold].set_index("trial")["net_return"]
         for trial in range(4):
@@ -173,7 +178,7 @@ def test_a_mixture_trades_the_mean_of_the_targets_on_the_grid() -> None:
 
 def test_an_ensemble_is_made_of_the_best_of_the_folds_before() -> None:
     panel, accounts = _mixed_case()
-    mixtures = Mixtures(accounts.matrix, panel, RULES, 252.0)
+    mixtures = Mixtures(_rows_of(accounts.matrix), panel, RULES, 252.0)
     options = {"resamples": 100, "mixtures": mixtures, "size": 2}
     table = _compare(_trials(0, 0, 0, 0), accounts.portfolios, accounts.scores, **options)
     sharpe = accounts.scores[(accounts.scores["metric"] == "sharpe") & (accounts.scores["fold"] == 0)]

@@ -7,13 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from outsample.config.layers import load
 from outsample.config.models import Settings
 from outsample.config.search import PARETO
 from outsample.errors import ConfigError
-from outsample.io import read_json, read_table
+from outsample.io import read_joined, read_json, read_table
 from outsample.selection.rungs import stopped_trials
 from outsample.selection.told import told_scores
 
@@ -69,7 +67,7 @@ def _trials(folder: Path, agent: str, settings: Settings, experiment: str) -> li
             f"{folder} holds no scored trials; run the experiment first: "
             f"snakemake --cores all results/{experiment}/report.html."
         )
-    scores = pd.concat([read_table(path, "scores") for path in rounds], ignore_index=True)
+    scores = read_joined(rounds, "scores")
     base = getattr(settings.agents, agent).model_dump()
     space = distributions_of(agent, settings.search.space.get(agent, {}), base)
     documents = [read_json(path.with_name("suggestions.json"), "suggestions") for path in rounds]

@@ -49,6 +49,11 @@ class Market(Block):
     whole_shares: bool = key(False, "Positions are whole shares.", "-")
     starting_equity: float = key(1_000_000.0, "Equity of all sleeves together at the start.", "currency", gt=0)
 
+    @property
+    def replayed_equity(self) -> float:
+        """Equity with which trials are replayed: only what whole shares lose to rounding depends on it."""
+        return self.starting_equity if self.whole_shares else 1.0
+
 
 class Vault(Block):
     """The last span of the data, opened once by `evaluate`."""

@@ -18,7 +18,7 @@ from outsample.agents.lanes import LaneResults, train_lanes
 from outsample.agents.onnx import OnnxPolicy, decide
 from outsample.agents.pretraining import Pretraining
 from outsample.agents.rungs import Paused, Rung
-from outsample.agents.shards import lanes_of
+from outsample.agents.shards import lanes_of, runs_of
 from outsample.config.models import Settings
 from outsample.config.search import PARETO
 from outsample.evaluation.judge import Judged, judge
@@ -170,7 +170,7 @@ def _round(
     keeper = Rung()
     for number, part in enumerate([1] if pretraining else search.rungs.parts):
         on = going_on(rungs[-1]) if rungs else {trial["trial"] for trial in suggested}
-        lanes = lanes_of([trial for trial in suggested if trial["trial"] in on], market.folds, search.seeds)
+        lanes = lanes_of([trial for trial in suggested if trial["trial"] in on], runs_of(market.folds, search.seeds))
         if not lanes:
             break
         keeper = Rung(Paused.of(keeper) if number else None)
@@ -197,7 +197,7 @@ def _account(agent: str, targets: pd.DataFrame, lanes: pd.DataFrame, settings: S
     return account(
         *(targets, Panel.from_frame(market.development, []), market.rules, agent, market.periods),
         settings.market.risk_free_rate,
-        settings.market.starting_equity if settings.market.whole_shares else 1.0,
+        settings.market.replayed_equity,
         lanes,
     )
 

@@ -2,6 +2,7 @@
 
 from outsample.io.files import (
     empty_table,
+    read_joined,
     read_json,
     read_symbols,
     read_table,
@@ -15,6 +16,7 @@ from outsample.io.files import (
 
 __all__ = [
     "empty_table",
+    "read_joined",
     "read_json",
     "read_symbols",
     "read_table",

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -291,6 +291,11 @@ def read_table(path: str | Path, name: str, **filters: Any) -> pd.DataFrame:
     frame = table.to_pandas()
     _check_rows(frame, schema, name, path)
     return frame
+
+
+def read_joined(paths: Iterable[str | Path], name: str) -> pd.DataFrame:
+    """The rows of several files of one table, one file after the other; see `read_table`."""
+    return pd.concat([read_table(path, name) for path in paths], ignore_index=True)
 
 
 def _check_document(content: dict[str, Any], name: str, where: str | Path) -> None:

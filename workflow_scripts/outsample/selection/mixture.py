@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -14,28 +14,27 @@ from outsample.market.panel import Panel
 from outsample.selection.arms import Key
 from outsample.selection.matrix import account
 
-_KEYS = ["agent", "trial", "fold", "seed", "symbol", "date", "target"]
-
 
 class Mixtures:
     """Replays of the mean targets of any trials of a matrix; nothing is trained."""
 
     def __init__(
         self,
-        matrix: pd.DataFrame,
+        matrix_of: Callable[[Key, int], pd.DataFrame],
         panel: Panel,
         rules: MarketRules,
         periods_per_year: float,
         starting_equity: float = 1.0,
     ) -> None:
-        """Keep the targets.
+        """Remember where targets come from.
 
         Args:
-            matrix: the trial matrix, of every round and agent; only its keys and targets are read.
+            matrix_of: the rows of the trial matrix of one trial and fold; asked for those alone that are averaged, for
+                the whole matrix need not fit into memory.
             panel: the development rows.
             rules, periods_per_year, starting_equity: as in `outsample.selection.matrix.account`.
         """
-        self._targets = dict(tuple(matrix[_KEYS].groupby(["agent", "trial", "fold"])))
+        self._matrix_of = matrix_of
         self._panel, self._market = panel, (rules, periods_per_year, starting_equity)
         self.returns = cache(self._returns)
 
@@ -49,7 +48,7 @@ class Mixtures:
             members: trials, in any order.
         """
         rules, periods, equity = self._market
-        mean = mean_targets([self._targets[(*member, fold)] for member in members])
+        mean = mean_targets([self._matrix_of(member, fold) for member in members])
         places = [
             np.searchsorted(self._panel.dates[self._panel.rows(index)], rows["date"].to_numpy())
             for index, rows in ((self._panel.symbols.index(symbol), rows) for symbol, rows in mean.groupby("symbol"))

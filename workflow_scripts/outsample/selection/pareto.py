@@ -23,8 +23,8 @@ def objectives_of(scores: pd.DataFrame) -> pd.DataFrame:
     wide = scores.pivot(index=[*trial, "fold", "seed"], columns="metric", values="value")
     traded = wide["sharpe"].notna().groupby(level=trial).any()
     means = wide[list(OBJECTIVES)].groupby(level=[*trial, "fold"]).mean().groupby(level=trial).mean()
-    broken = [key in broken_trials(scores) for key in means.index]
-    return means.where(traded & ~np.array(broken, dtype=bool))
+    broken = means.index.isin(list(broken_trials(scores)))
+    return means.where(traded & ~broken)
 
 
 def fronts(objectives: pd.DataFrame) -> pd.Series[int]:
