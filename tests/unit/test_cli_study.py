@@ -59,7 +59,7 @@ def test_a_study_of_two_objectives_and_rungs_is_one_that_optuna_opens(repository
         (repository / "config" / name).symlink_to(ROOT / "config" / name)
     (repository / "config/experiments").mkdir()
     experiment = repository / "config/experiments/quickstart.yaml"
-    experiment.write_text("search: {objective: pareto}")
+    experiment.write_text("search: {objective: pareto, rungs: {levels: 2}}")
     rung = pd.DataFrame({"agent": "ppo", "trial": [0, 1], "rung": 0, "updates": 30, "score": [0.25, 0.5]})
     rung = rung.assign(drawdown=np.nan, goes_on=[True, False]).astype({"trial": "int32", "rung": "int32"})
     write_table(rung, repository / "results/quickstart/trials/ppo/round_0/rung_0/rung.parquet", "rung")
@@ -70,11 +70,16 @@ def test_a_study_of_two_objectives_and_rungs_is_one_that_optuna_opens(repository
     assert [t.values for t in both.trials] == [[0.25, 0.125], None, [0.75, 0.375], None]
     assert [t.number for t in both.best_trials] == [0, 2]
 
-    experiment.write_text("{}")
+    experiment.write_text("search: {rungs: {levels: 2}}")
     study("quickstart", str(repository / "one.db"), repository)
     one = optuna.load_study(study_name="quickstart ppo", storage=f"sqlite:///{repository / 'one.db'}")
     assert one.trials[1].state == optuna.trial.TrialState.PRUNED
     assert one.trials[1].intermediate_values == {0: 0.5}
+
+    experiment.write_text("search: {rounds: 1}")  # a rung and a round that were left by an earlier search
+    study("quickstart", str(repository / "now.db"), repository)
+    now = optuna.load_study(study_name="quickstart ppo", storage=f"sqlite:///{repository / 'now.db'}")
+    assert [t.value for t in now.trials] == [0.25, 0.5]
 
 
 def test_without_trials_it_says_what_to_run(tmp_path):

@@ -61,19 +61,22 @@ def _trials(folder: Path, agent: str, settings: Settings, experiment: str) -> li
     """Every scored trial of one agent, by number."""
     from outsample.search.rounds import distributions_of
 
-    rounds = sorted(folder.glob("round_[0-9]*/scores.parquet"), key=lambda path: int(path.parent.name[6:]))
+    # What an earlier search with more rounds or rungs has left there is no part of this one.
+    rounds = [folder / f"round_{number}" for number in range(settings.search.rounds)]
+    rounds = [of_round for of_round in rounds if (of_round / "scores.parquet").exists()]
     if not rounds:
         raise ConfigError(
             f"{folder} holds no scored trials; run the experiment first: "
             f"snakemake --cores all results/{experiment}/report.html."
         )
-    scores = read_joined(rounds, "scores")
+    scores = read_joined([of_round / "scores.parquet" for of_round in rounds], "scores")
     base = getattr(settings.agents, agent).model_dump()
     space = distributions_of(agent, settings.search.space.get(agent, {}), base)
-    documents = [read_json(path.with_name("suggestions.json"), "suggestions") for path in rounds]
+    documents = [read_json(of_round / "suggestions.json", "suggestions") for of_round in rounds]
     trials = [trial | {"round": document["round"]} for document in documents for trial in document["trials"]]
-    rungs = [path for of_round in rounds for path in sorted(of_round.parent.glob("rung_*/rung.parquet"))]
-    stopped = stopped_trials(read_table(path, "rung") for path in rungs)
+    numbers = range(settings.search.rungs.levels - 1)
+    rungs = [of_round / f"rung_{number}/rung.parquet" for of_round in rounds for number in numbers]
+    stopped = stopped_trials(read_table(path, "rung") for path in rungs if path.exists())
     told = told_scores(
         settings.search.objective, agent, trials, scores, settings.selection.multi_metric, stopped=stopped
     )
