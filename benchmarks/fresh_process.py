@@ -13,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / ".venv-peers/bin/python"
+OWN_CACHE = "JAX_COMPILATION_CACHE_DIR"  # a cache that the user has set would make a cold start a warm one
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 Series = dict[str, dict[str, list[float]]]
@@ -36,7 +37,7 @@ def started(core: int, command: Sequence[str], folder: Path = HERE) -> subproces
     return subprocess.Popen(
         ["taskset", "--cpu-list", str(core), *command],
         cwd=folder,
-        env=os.environ | ONE_THREAD,
+        env={name: value for name, value in os.environ.items() if name != OWN_CACHE} | ONE_THREAD,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

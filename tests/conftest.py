@@ -1,9 +1,30 @@
 """Fixtures that all layers of the tests share."""
 
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+KEPT = pytest.StashKey[str]()
+
+
+def pytest_configure(config):
+    """Let all processes of this run of the tests, and the workflows that they start, share what JAX compiles."""
+    if CACHE not in os.environ:  # the processes of pytest-xdist are given that of the one that starts them
+        os.environ[CACHE] = config.stash[KEPT] = tempfile.mkdtemp(prefix="outsample-jax-")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def pytest_unconfigure(config):
+    if KEPT in config.stash:
+        del os.environ[CACHE]
+        shutil.rmtree(config.stash[KEPT], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

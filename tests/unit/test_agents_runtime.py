@@ -17,18 +17,28 @@ def test_too_late_is_an_error():
         configure_jax("anywhere")
 
 
-def test_programs_are_kept_in_the_cache(tmp_path):
+def test_programs_are_kept_in_the_cache_or_where_the_user_says(tmp_path):
     code = (
         "import sys, os; from outsample.agents.runtime import configure_jax; configure_jax(sys.argv[1]);"
         "import jax; jax.config.update('jax_persistent_cache_min_compile_time_secs', 0);"
         "jax.jit(lambda x: x + 1)(1.0).block_until_ready();"
         "print(os.environ['NPROC'], jax.config.jax_enable_x64, 'JAX_PLATFORMS' in os.environ)"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "cache")], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.split()[:2] == ["1", "False"]
-    assert list((tmp_path / "cache").iterdir())
+    own = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    for folder, environment in (
+        ("cache", own),
+        ("set", own | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "set")}),
+    ):
+        assert not (tmp_path / "set").exists()
+        result = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "cache")],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert result.stdout.split()[:2] == ["1", "False"]
+        assert list((tmp_path / folder).iterdir())
 
 
 CLAIM = (
