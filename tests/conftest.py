@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 KEPT = pytest.StashKey[str]()
 
