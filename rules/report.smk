@@ -74,6 +74,7 @@ rule build_report:
         metrics="results/{experiment}/evaluation/metrics.parquet",
         trades="results/{experiment}/evaluation/trades.parquet",
         random_agents="results/{experiment}/evaluation/random_agents.parquet",
+        seeds="results/{experiment}/evaluation/seeds.parquet",
         robustness="results/{experiment}/evaluation/robustness.parquet",
         perturbed=only_where(
             lambda settings: settings.robustness.hyper_parameters,
@@ -150,6 +151,16 @@ rule summarise_metrics:
 rule build_timings:
     input:
         report="results/{experiment}/report.html",
+        folds="results/{experiment}/folds.parquet",
+        suggestions=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/suggestions.json"
+        ),
+        lanes=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/lanes.parquet"
+        ),
+        curves=rounds_of(
+            "results/{experiment}/trials/{agent}/round_{round}/curves.parquet"
+        ),
     output:
         timings=report(
             "results/{experiment}/timings.html",

@@ -106,6 +106,7 @@ rule train_final:
         policy="results/{experiment}/policy/policy.json",
         manifest="results/{experiment}/policy/orbax.manifest.json",
         folder=directory("results/{experiment}/policy/orbax"),
+        seeds=directory("results/{experiment}/policy/seeds"),
     log:
         "results/{experiment}/logs/train_final.log",
     benchmark:

@@ -256,10 +256,11 @@ def _vault(folder, symbols, dates, rng, trades, simulated, agents) -> dict[str, 
         look=2,
         simulated=simulated,
         starting_equity=1_000_000.0,
+        of_seeds=[{symbol: asked * share for symbol, asked in targets.items()} for share in (1.0, 0.5)],
     )
     paths: dict[str, Path | list[Path]] = {"verdict": folder / "verdict.json"}
     write_json(result.verdict, folder / "verdict.json", "verdict")
-    for name in ("returns", "metrics", "trades", "random_agents"):
+    for name in ("returns", "metrics", "trades", "random_agents", "seeds"):
         paths[name] = folder / f"{name}.parquet"
         write_table(getattr(result, name), folder / f"{name}.parquet", name)
     others = robustness(

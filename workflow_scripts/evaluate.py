@@ -31,9 +31,16 @@ def decided(model, description, rows):
     return {symbol: targets[opened.rows(index)] for index, symbol in enumerate(opened.symbols)}
 
 
+def opened_policy(onnx, document):
+    """A policy and its document."""
+    description = read_json(document, "policy")
+    return OnnxPolicy(Path(onnx).read_bytes(), description), description
+
+
 def main(
     onnx,
     policy,
+    seeds,
     vault,
     split,
     quality,
@@ -44,6 +51,7 @@ def main(
     metrics,
     trades,
     random_agents,
+    seeds_table,
     robustness_table,
     verdict,
     looks,
@@ -52,12 +60,13 @@ def main(
     settings,
     ledger,
 ):
-    description, bars, market = read_json(policy, "policy"), read_table(vault, "vault"), Market(**settings["market"])
+    bars, market = read_table(vault, "vault"), Market(**settings["market"])
+    model, description = opened_policy(onnx, policy)
     quality_document, inside = read_json(quality, "quality"), bars["in_vault"].to_numpy()
     vault_hash = read_json(split, "split")["vault"]["sha256"]
     look = count_look(ledger, vault_hash, description["onnx_sha256"], experiment)
     periods = quality_document["calendar"]["periods_per_year"]
-    model, panel = OnnxPolicy(Path(onnx).read_bytes(), description), Panel.from_frame(bars, [])
+    panel = Panel.from_frame(bars, [])
     place = bars[inside].groupby("symbol").cumcount()
     least = int(place.groupby(bars[inside]["symbol"]).max().min())
     decisions = {shift: decided(model, description, bars[inside][place >= shift]) for shift in STARTS if shift < least}
@@ -77,11 +86,16 @@ def main(
         description["actions"],
         len(broken_trials(read_joined(scores, "scores")))
         + sum(len(read_json(path, "suggestions")["trials"]) for path in warm_suggestions),
+        [
+            decided(*opened_policy(path, path.with_suffix(".json")), bars[inside])
+            for path in sorted(Path(seeds).glob("*.onnx"))
+        ],
     )
     write_table(result.returns, returns, "returns")
     write_table(result.metrics, metrics, "metrics")
     write_table(result.trades, trades, "trades")
     write_table(result.random_agents, random_agents, "random_agents")
+    write_table(result.seeds, seeds_table, "seeds")
     others = robustness(
         decisions,
         vault_bars(panel, inside, decisions[0]),

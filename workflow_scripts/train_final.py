@@ -1,4 +1,4 @@
-"""Train the final policy on the development span: selection (JSON) -> policy (ONNX, JSON, Orbax)."""
+"""Train the final policy on the development span: selection (JSON) -> policy (ONNX, JSON, Orbax; of each seed)."""
 
 from outsample.agents import runtime
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from outsample.agents.attempts import Watch
 from outsample.agents.checkpoint import save
 from outsample.agents.ensemble import fit_selection
-from outsample.agents.export import policy_document, to_onnx
+from outsample.agents.export import policy_document, to_onnx, write_seeds
 from outsample.agents.loop import LogUpdates
 from outsample.agents.mapping import width_of_machine
 from outsample.agents.pretraining import Pretraining
@@ -43,6 +43,7 @@ def main(
     policy,
     manifest,
     folder,
+    seeds,
     *,
     experiment,
     settings,
@@ -63,6 +64,7 @@ def main(
         Path(temporary).write_bytes(model)
     write_json(policy_document(fitted, model), policy, "policy")
     write_json(save(fitted, Path(folder)), manifest, "policy_manifest")
+    write_seeds(fitted, Path(seeds))
     if progress:
         progress.clear()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -143,3 +144,22 @@ class EnsemblePolicy:
 
 
 Policy = FinalPolicy | EnsemblePolicy
+
+
+def of_seed(policy: Policy, seed: int) -> Policy:
+    """The same policy from one of its seeds alone, behind the same gate: how much luck there is in the seeds."""
+    if isinstance(policy, EnsemblePolicy):
+        return replace(policy, members=tuple(_one_seed(member, seed) for member in policy.members))
+    return _one_seed(policy, seed)
+
+
+def _one_seed(policy: FinalPolicy, seed: int) -> FinalPolicy:
+    each = policy.models // policy.seeds  # its inner folds; a seed's models stand together
+    own = slice(seed * each, (seed + 1) * each)
+    return replace(
+        policy,
+        seeds=1,
+        actor=jax.tree.map(lambda leaf: leaf[own], policy.actor),
+        center=policy.center[own],
+        scale=policy.scale[own],
+    )

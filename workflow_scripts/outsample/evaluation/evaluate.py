@@ -24,6 +24,7 @@ from outsample.evaluation.benchmarks import (
     sma_cross,
 )
 from outsample.evaluation.intervals import UNKNOWN, alpha_interval, metric_intervals
+from outsample.evaluation.seeds import Targets, agreement, replay_seeds
 from outsample.evaluation.verdict import Estimate, Findings, SkillTests, run_tests
 from outsample.evaluation.wording import sentences_of, title_of
 from outsample.market.accounting import Ledger, MarketRules, fill_prices, simulate
@@ -47,12 +48,13 @@ Array = NDArray[np.float64]
 
 
 class EvaluationResult(NamedTuple):
-    """The tables "returns", "metrics", "trades" and "random_agents", and the document "verdict"."""
+    """The tables "returns", "metrics", "trades", "random_agents" and "seeds", and the document "verdict"."""
 
     returns: pd.DataFrame
     metrics: pd.DataFrame
     trades: pd.DataFrame
     random_agents: pd.DataFrame
+    seeds: pd.DataFrame
     verdict: dict[str, Any]
 
 
@@ -85,6 +87,7 @@ def evaluate(
     starting_equity: float = 1.0,
     actions: Sequence[float] = (-1.0, 0.0, 1.0),
     further_trials: int = 0,
+    of_seeds: Targets = (),
 ) -> EvaluationResult:
     """Evaluate the agent's decisions on the vault, for each symbol and for the portfolio of their sleeves.
 
@@ -107,6 +110,7 @@ def evaluate(
         actions: the targets that the agent may ask for; the best in hindsight chooses among them.
         further_trials: trials without a portfolio that the verdict counts all the same: those of the search that
             broke down, and those of an earlier study which the search was told.
+        of_seeds: `targets` of the policy of each training seed alone.
     Raises: DataError where a symbol has fewer than 3 vault bars; ValueError where targets do not fit the bars.
     """
     with threadpool_limits(1, user_api="blas"):  # the last bit of a matrix product depends on the number of threads
@@ -122,6 +126,7 @@ def evaluate(
             starting_equity,
             actions,
             further_trials,
+            of_seeds,
         )
 
 
@@ -137,6 +142,7 @@ def _evaluate(
     starting_equity: float,
     actions: Sequence[float],
     further_trials: int,
+    of_seeds: Targets,
 ) -> EvaluationResult:
     equity = starting_equity / len(bars)
     ledgers = {s: _replay(targets[s], of_symbol, rules, equity, settings) for s, of_symbol in bars.items()}
@@ -152,7 +158,9 @@ def _evaluate(
     )
     metrics = _metrics(ledgers, portfolio, trips, year, settings)
     trials = _Trials(*trial_returns(portfolios), further_trials)
-    verdict = _verdict(portfolio, activities, asked, metrics, drawn, trials, year, settings, look, simulated)
+    seeds = replay_seeds(of_seeds, bars, rules, starting_equity)
+    alike = agreement(of_seeds, seeds, starting_equity)
+    verdict = _verdict(portfolio, activities, asked, metrics, drawn, trials, year, settings, look, simulated, alike)
     for symbol, best in hindsight_returns(bars, rules, actions).items():  # after the verdict, which must not know it
         metrics[HINDSIGHT, symbol, "total_return"] = Estimate(best, *UNKNOWN)
     return EvaluationResult(
@@ -160,6 +168,7 @@ def _evaluate(
         metrics=_metrics_table(metrics),
         trades=pd.concat([trips[s, "agent"] for s in bars], ignore_index=True),
         random_agents=drawn,
+        seeds=seeds,
         verdict=verdict,
     )
 
@@ -320,6 +329,7 @@ def _verdict(
     settings: Evaluation,
     look: int,
     simulated: bool,
+    alike: Mapping[str, float],
 ) -> dict[str, Any]:
     vault = portfolio.net_return[:, SERIES.index("agent")]
     market = portfolio.net_return[:, SERIES.index("buy_and_hold")]
@@ -348,6 +358,7 @@ def _verdict(
             ),
             "random_agents_below_sharpe": percentile(of_agent["sharpe"].value, drawn["sharpe"].to_numpy()),
             **_sharpe_theory(vault, trials.returns, tests),
+            **alike,
         },
     )
     return findings.document(title_of(findings), sentences_of(findings))

@@ -243,6 +243,8 @@ TABLES: dict[str, TableSchema] = {
     "random_agents": TableSchema(
         {"draw": "int32", "total_return": "float64", "sharpe": "float64"}, ("draw",), frozenset({"sharpe"})
     ),
+    # Equity (currency) of the portfolio of each training seed's policy alone, on the vault.
+    "seeds": TableSchema({"seed": "int32", "date": "timestamp[us]", "equity": "float64"}, ("seed", "date")),
     # The agent's portfolio on the vault in other circumstances (outsample.evaluation.robustness), in the order of
     # place; cost: of a fill, basis points.
     "robustness": TableSchema(

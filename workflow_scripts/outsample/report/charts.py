@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from outsample.report.markup import Fragment, escape
 
 BLUE, VERMILION, GREEN, PURPLE, GREY = "#2b83cb", "#d55e00", "#0b9272", "#b163a3", "#80868f"
+BAND = "rgba(43, 131, 203, 0.18)"  # between two lines
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, "#a67c00", GREY)
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from outsample.report.charts import (
+    BAND,
     BLUE,
     DASHES,
     GREEN,
@@ -36,6 +37,7 @@ def equity(tables: Tables) -> Fragment:
     """Equity of the agent and of each benchmark on the vault."""
     figure = go.Figure()
     bars = 0
+    of_seeds = _seed_band(tables, figure)
     for name in reversed(_shown_series(tables)):  # the agent last, on top
         label, color, dash, width = SERIES[name]
         rows = tables.series(name)
@@ -50,9 +52,23 @@ def equity(tables: Tables) -> Fragment:
     )
     caption = (
         f"Equity of the portfolio over the vault's {bars} bars, net of every cost, against benchmarks through the same "
-        f"market rules.{thinning(bars)} Drag to zoom; the figures over the vault zoom together."
+        f"market rules.{of_seeds}{thinning(bars)} Drag to zoom; the figures over the vault zoom together."
     )
-    return show(figure, "equity", caption, alt + ".", 300, VAULT)
+    return show(figure, "equity", caption, alt + ".", 270, VAULT)
+
+
+def _seed_band(tables: Tables, figure: go.Figure) -> str:
+    """Draw the band from the lowest to the highest equity of any one seed; its sentence for the caption."""
+    count = tables.seeds["seed"].nunique()
+    if count < 2:
+        return ""
+    ends = tables.seeds.groupby("date", sort=True)["equity"].agg(["min", "max"])
+    step = step_of(len(ends))
+    dates = days(ends.index.to_series())[::step]
+    upper = line(dates, ends["max"].to_numpy()[::step], "highest seed", BLUE, width=0, hoverinfo="skip")
+    lower = line(dates, ends["min"].to_numpy()[::step], "its seeds, one by one", BLUE, width=0, hoverinfo="skip")
+    figure.add_traces([upper.update(showlegend=False), lower.update(fill="tonexty", fillcolor=BAND)])
+    return f" The band is what the policies of its {count} seeds make one by one; the agent decides by their mean."
 
 
 def drawdown(tables: Tables) -> Fragment:

@@ -36,6 +36,7 @@ TABLE_INPUTS = {
     "metrics": "metrics",
     "trades": "trades",
     "random_agents": "random_agents",
+    "seeds": "seeds",
     "comparison": "approach_comparison",
     "fold_metrics": "fold_metrics",
     "paths": "paths",
@@ -83,6 +84,7 @@ class Tables:
     metrics: pd.DataFrame
     trades: pd.DataFrame
     random_agents: pd.DataFrame
+    seeds: pd.DataFrame
     comparison: pd.DataFrame
     fold_metrics: pd.DataFrame
     paths: pd.DataFrame

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from outsample.report.charts import BLUE, GREY, SERIES, VERMILION, line, nothing, show, step_of, thinning
+from outsample.report.charts import BAND, BLUE, GREY, SERIES, VERMILION, line, nothing, show, step_of, thinning
 from outsample.report.figures import VAULT
 from outsample.report.inputs import Tables, day, days
 from outsample.report.markup import Content, Fragment, details, join, number, percent, table, unbroken
 
 MONTHS = [calendar.month_abbr[month] for month in range(1, 13)]
-BAND = "rgba(43, 131, 203, 0.18)"
 LOSS_TO_GAIN = [[0.0, VERMILION], [0.5, "#9aa1a9"], [1.0, BLUE]]
 
 

@@ -136,6 +136,21 @@ READINGS = {
         "number",
         "Trials that trade alike count as fewer (by their mean correlation out of fold). Shown only.",
     ),
+    "seeds_least_return": Reading(
+        "Least return of a seed alone",
+        "percent",
+        "The vault's return of the policy of that training seed; the agent is the mean of all seeds. Shown only.",
+    ),
+    "seeds_most_return": Reading(
+        "Most return of a seed alone",
+        "percent",
+        "Likewise. Far from the least: what is earned is luck in the seeds as well.",
+    ),
+    "seeds_agreement": Reading(
+        "Bars at which all seeds agree",
+        "hundredths",
+        "On one target, of all bars of all symbols. Shown only.",
+    ),
     "probability_of_backtest_overfitting": Reading(
         "Probability of backtest overfitting",
         "hundredths",
