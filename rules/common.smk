@@ -331,6 +331,9 @@ def code_shown(wildcards, always):
     settings = settings_of(wildcards)
     search = settings.search
     more = {
+        "prepare_transfer": (settings.data.transfer, False),
+        "suggest_transfer": (settings.data.transfer, False),
+        "run_transfer": (settings.data.transfer, True),
         "run_rung": (search.rungs.levels > 1, True),
         "score_rung": (search.rungs.levels > 1, False),
         "find_pareto_front": (search.objective == "pareto", False),

@@ -25,6 +25,10 @@ from outsample.selection.paths import path_metrics
 
 DEVELOPMENT, VAULT = 300, 120
 PERIODS = 252.0
+RULES_RUN = (
+    *("ingest_bars", "validate_bars", "build_features", "split_vault", "make_folds", "suggest_trials", "run_trials"),
+    *("account_trials", "select_strategy", "train_final", "evaluate"),
+)
 
 
 def write_tables(
@@ -128,7 +132,8 @@ def _documents(folder, symbols, dates, trades, simulated, title, agents) -> dict
         "looks": {"look": 2, "vault": "ef" * 32, "model": "12" * 32},
         "null_control": null_control_document(),
         "provenance": {
-            "hashes": {"config": sha256_of(settings), "code": "34" * 32, "data": "cd" * 32, "lock": "56" * 32},
+            "hashes": {"config": sha256_of(settings), "data": "cd" * 32, "lock": "56" * 32}
+            | {f"code: {rule}": "34" * 32 for rule in RULES_RUN},
             "versions": {"numpy": "2.0.0", "jax": "0.9.0"},
         },
     }  # fmt: skip

@@ -43,7 +43,12 @@ def values(held) -> np.ndarray:
 def test_the_equity_is_that_of_the_table(report):
     (traces,) = drawn(figures.equity(report))
     assert [trace["name"] for trace in traces][-1] == "agent"  # drawn last, on top
-    assert {trace["name"] for trace in traces} == {label for label, *_ in charts.SERIES.values()}
+    band = ["highest seed", "its seeds, one by one"]
+    assert [trace["name"] for trace in traces[:2]] == band
+    assert {trace["name"] for trace in traces} == {label for label, *_ in charts.SERIES.values()} | {*band}
+    of_seeds = report.seeds.groupby("date")["equity"]
+    for trace, ends in zip(traces, (of_seeds.max(), of_seeds.min()), strict=False):
+        np.testing.assert_array_equal(values(trace["y"]), ends.to_numpy())
     agent = report.series("agent")
     np.testing.assert_array_equal(values(traces[-1]["y"]), agent["equity"].to_numpy())
     assert traces[-1]["x"][0] == str(agent["date"].iloc[0].date())

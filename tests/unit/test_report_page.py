@@ -80,7 +80,7 @@ def test_the_page_has_its_sections_in_order_and_each_is_in_the_contents(built, n
         assert f'href="#{entry["anchor"]}">{entry["title"]}</a></li>' in text
         places.append(text.index(f'<h2 id="{entry["anchor"]}">'))
     assert places == sorted(places)
-    assert text.index('id="verdict"') < text.index('id="figure-equity"') < text.index('id="key-numbers"') < places[0]
+    assert text.index('id="verdict"') < text.index('id="key-numbers"') < text.index('id="figure-equity"') < places[0]
     assert text.count("<h1>") == 1
 
 

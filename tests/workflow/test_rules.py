@@ -1,6 +1,7 @@
 """The form of every rule, and that no future reaches training through the graph."""
 
 import re
+import runpy
 
 import pytest
 
@@ -92,3 +93,9 @@ def test_no_rule_before_the_evaluation_reads_what_the_evaluation_wrote(file_grap
     assert {"ingest_bars", "run_trials", "train_final", "audit_decisions"} <= before
     for rule in before:
         assert not written & file_graph[rule][0]
+
+
+@pytest.mark.slow
+def test_graph_of_rules_in_the_report_is_snakemakes_own(repository):
+    script = runpy.run_path(str(repository / "scripts/write_rule_graph.py"))
+    assert script["GRAPH"].read_text() == script["rule_graph"]()

@@ -54,7 +54,7 @@ def equity(tables: Tables) -> Fragment:
         f"Equity of the portfolio over the vault's {bars} bars, net of every cost, against benchmarks through the same "
         f"market rules.{of_seeds}{thinning(bars)} Drag to zoom; the figures over the vault zoom together."
     )
-    return show(figure, "equity", caption, alt + ".", 270, VAULT)
+    return show(figure, "equity", caption, alt + ".", 260, VAULT)
 
 
 def _seed_band(tables: Tables, figure: go.Figure) -> str:

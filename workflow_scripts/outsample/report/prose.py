@@ -15,7 +15,6 @@ from outsample.report.markup import (
     escape,
     interval,
     join,
-    number,
     paragraphs,
     percent,
     table,
@@ -90,22 +89,16 @@ def _metric_card(tables: Tables, name: str) -> str:
 
 
 def key_numbers(tables: Tables) -> Fragment:
-    """Six numbers of the portfolio on the vault, and the smallest Sharpe ratio that these bars could have shown."""
+    """Six numbers of the portfolio on the vault, and why returns alone are no evidence."""
     names = ("total_return", "sharpe", "alpha", "max_drawdown", "turnover", "cost_paid")
     cards = [_metric_card(tables, name) for name in names]
     confidence, rate = tables.settings["evaluation"]["confidence"], tables.settings["market"]["risk_free_rate"]
-    bars, detectable = tables.verdict["tests"]["vault_bars"], number(tables.verdict["detectable_sharpe"]).text
-    note = (
-        f"The smallest true Sharpe ratio that the vault's {bars} bars could have shown (with a probability of "
-        f"{percent(0.8, 0).text}) is {detectable} a year. Ranges are {percent(confidence, 0).text} intervals by the "
-        f"stationary bootstrap; the risk-free rate is {percent(rate).text} a year."
+    ranges = (
+        f"Ranges are {percent(confidence, 0).text} intervals by the stationary bootstrap; the risk-free rate is "
+        f"{percent(rate).text} a year."
     )
-    return join('<dl class="numbers" id="key-numbers">', *cards, "</dl>", paragraphs([note]), remark(tables))
-
-
-def remark(tables: Tables) -> Fragment:
-    """Why returns alone are no evidence: the symbols survived, or the bars are simulated."""
-    return paragraphs([SIMULATED if tables.simulated else SURVIVORS], "note")
+    remark = SIMULATED if tables.simulated else SURVIVORS
+    return join('<dl class="numbers" id="key-numbers">', *cards, "</dl>", paragraphs([f"{remark} {ranges}"], "note"))
 
 
 def activity(tables: Tables) -> Fragment:
