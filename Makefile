@@ -49,9 +49,12 @@ test-quick: setup
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --upgrade --target $@ --requirement $<
 	touch $@
 
+# Side by side, for SLURM spends most of its minutes waiting.
 test-system: setup .venv/slurm-plugin
-	$(PYTEST) -m system
-	tests/workflow/slurm.sh
+	tests/workflow/slurm.sh >.slurm.log 2>&1 & slurm=$$!; \
+	$(PYTEST) -m system || { kill $$slurm; wait $$slurm; cat .slurm.log; exit 1; }; \
+	wait $$slurm || { cat .slurm.log; exit 1; }; \
+	cat .slurm.log
 
 lint: setup
 	$(BIN)/ruff check .

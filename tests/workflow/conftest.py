@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from outsample.io.locking import exclusive
+
 # Too short to learn anything: these tests are about files, not about skill.
 TINY = """\
 data:
@@ -119,7 +121,18 @@ def checkout(repository, tmp_path) -> Checkout:
 
 @pytest.fixture(scope="session")
 def built(repository, tmp_path_factory) -> Checkout:
-    """A copy in which the tiny experiment has been built; tests leave it as they found it."""
-    made = copy_checkout(repository, tmp_path_factory.mktemp("built") / "checkout")
-    made.build("results/tiny/report.html", "results/tiny/timings.html")
-    return made
+    """A copy in which the tiny experiment has been built; tests leave it as they found it.
+
+    Built once in a run of the tests; each of its processes has a copy of its own.
+    """
+    own = tmp_path_factory.mktemp("built") / "checkout"
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    base = tmp_path_factory.getbasetemp()
+    original = (base.parent if worker else base) / "original"
+    with exclusive(original.with_suffix(".lock")):
+        if not original.exists():
+            made = copy_checkout(repository, tmp_path_factory.mktemp("first") / "checkout")
+            made.build("results/tiny/report.html", "results/tiny/timings.html")
+            made.folder.rename(original)
+    shutil.copytree(original, own, symlinks=True)
+    return Checkout(own)
