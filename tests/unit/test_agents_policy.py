@@ -18,10 +18,11 @@ import pytest
 from outsample.agents import checkpoint, export
 from outsample.agents.decide import decide_rows
 from outsample.agents.onnx import OnnxPolicy, decide
-from outsample.agents.policy import FinalPolicy
+from outsample.agents.policy import EnsemblePolicy, FinalPolicy, of_seed
 from outsample.agents.training import MarketArrays, Program
 from outsample.errors import DataError, SchemaError
 from outsample.folds.knots import steps
+from outsample.io import read_json
 
 
 def _load(name):
@@ -96,6 +97,31 @@ def _preference_by_hand(policy, features, position):
         logits = logits + policy.actor["table"][b][[policy.actions.index(p) for p in position]]
         total += logits - logits.mean(-1, keepdims=True)
     return total / policy.models
+
+
+@pytest.mark.parametrize("torso", ["linear", "tanh"])
+def test_the_policy_is_the_mean_of_its_seeds(torso):
+    policy = _policy(torso)
+    position = np.zeros(len(PANEL.dates))
+    alone = [of_seed(policy, seed) for seed in range(policy.seeds)]
+    assert [one.models for one in alone] == [4, 4]
+    assert [one.seeds for one in alone] == [1, 1]
+    np.testing.assert_array_equal(np.concatenate([one.center for one in alone]), policy.center)
+    preferred = [_preference_by_hand(one, PANEL.features, position) for one in alone]
+    np.testing.assert_allclose(np.mean(preferred, axis=0), _preference_by_hand(policy, PANEL.features, position))
+    assert np.abs(preferred[0] - preferred[1]).max() > 0.1
+
+
+def test_a_seed_of_an_ensemble_is_that_seed_of_each_member(tmp_path):
+    members = (_policy("linear"), _policy("tanh", seed=1))
+    ensemble = EnsemblePolicy(members, None, 0.025, 0.001, True)
+    alone = of_seed(ensemble, 1)
+    for found, member in zip(alone.members, members, strict=True):
+        np.testing.assert_array_equal(found.center, member.center[4:])
+    export.write_seeds(ensemble, tmp_path / "seeds")
+    written = (tmp_path / "seeds/seed_01.onnx").read_bytes()
+    assert written == export.to_onnx(alone) != (tmp_path / "seeds/seed_00.onnx").read_bytes()
+    OnnxPolicy(written, read_json(tmp_path / "seeds/seed_01.json", "policy"))
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def _value(result: EvaluationResult, metric: str, series: str = "agent", symbol:
 
 
 def test_tables_and_document_fit_their_schemas(oracle: EvaluationResult, tmp_path) -> None:
-    for table in ("returns", "metrics", "trades", "random_agents"):
+    for table in ("returns", "metrics", "trades", "random_agents", "seeds"):
         write_table(getattr(oracle, table), tmp_path / table, table)
     write_json(oracle.verdict, tmp_path / "verdict.json", "verdict")
     assert set(oracle.returns["series"]) == set(SERIES)

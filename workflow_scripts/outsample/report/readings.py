@@ -148,7 +148,7 @@ READINGS = {
     ),
     "seeds_agreement": Reading(
         "Bars at which all seeds agree",
-        "hundredths",
+        "percent",
         "On one target, of all bars of all symbols. Shown only.",
     ),
     "probability_of_backtest_overfitting": Reading(
