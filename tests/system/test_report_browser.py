@@ -96,6 +96,10 @@ def test_the_report_opens_clean(browser, report, viewport, scheme, repository):
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         verdict = page.locator("#verdict .title").bounding_box()
         assert verdict["y"] + verdict["height"] < viewport["height"]  # on the first screen
+        if viewport is WIDE:
+            numbers = page.locator("#key-numbers").bounding_box()
+            assert numbers["y"] + numbers["height"] < viewport["height"]
+        assert page.evaluate("document.getElementById('figure-equity')._fullLayout._size.h") > 130  # beside its legend
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -28,7 +28,11 @@
   const draw = (source) => {
     const chart = document.getElementById(source.dataset.for);
     const figure = JSON.parse(source.textContent);
-    if (chart.clientWidth < 600) figure.data.forEach((part) => { delete part.texttemplate; }); // no room in the cells
+    if (chart.clientWidth < 600) {
+      figure.data.forEach((part) => { delete part.texttemplate; }); // no room in the cells
+      const named = figure.data.filter((part) => part.name && part.showlegend !== false).length;
+      if (named > 2) figure.layout.height += 17 * (named - 1); // the legend is a column here, at the plot's cost
+    }
     if (coarse) figure.layout.dragmode = false; // a finger that drags scrolls the page
     return Plotly.newPlot(chart, figure.data, figure.layout, config).then(() => {
       const group = chart.dataset.group;
