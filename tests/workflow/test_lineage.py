@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from outsample.io.lineage import hash_path
+
 pytestmark = pytest.mark.slow
 
 
@@ -20,6 +22,8 @@ def test_the_chain_of_a_report_is_whole_and_confirmed(built):
     assert raw == {"requirements.lock", "reports/report.ipynb"}  # the bars are simulated
     assert files["results/tiny/bars.parquet"]["rule"] == "ingest_bars"
     assert {"run_trials", "train_final", "evaluate"} <= {one["rule"] for one in files.values()}
+    seeds = "results/tiny/policy/seeds"  # a folder
+    assert files.pop(seeds)["sha256"] == hash_path(built.folder / seeds)
     hashes = built.hashes("tiny")
     assert all(
         one["sha256"] == hashes[name.removeprefix("results/tiny/")] for name, one in files.items() if name not in raw
