@@ -11,7 +11,7 @@ from pathlib import Path
 from outsample.agents.attempts import Watch
 from outsample.agents.checkpoint import save
 from outsample.agents.ensemble import fit_selection
-from outsample.agents.export import policy_document, to_onnx, write_seeds
+from outsample.agents.export import policy_document, seed_models, to_onnx
 from outsample.agents.loop import LogUpdates
 from outsample.agents.mapping import width_of_machine
 from outsample.agents.pretraining import Pretraining
@@ -64,7 +64,10 @@ def main(
         Path(temporary).write_bytes(model)
     write_json(policy_document(fitted, model), policy, "policy")
     write_json(save(fitted, Path(folder)), manifest, "policy_manifest")
-    write_seeds(fitted, Path(seeds))
+    Path(seeds).mkdir()
+    for seed, (alone, document) in enumerate(seed_models(fitted)):
+        (Path(seeds) / f"seed_{seed:02}.onnx").write_bytes(alone)
+        write_json(document, Path(seeds) / f"seed_{seed:02}.json", "policy")
     if progress:
         progress.clear()
 

@@ -22,7 +22,6 @@ from outsample.agents.policy import EnsemblePolicy, FinalPolicy, of_seed
 from outsample.agents.training import MarketArrays, Program
 from outsample.errors import DataError, SchemaError
 from outsample.folds.knots import steps
-from outsample.io import read_json
 
 
 def _load(name):
@@ -112,16 +111,15 @@ def test_the_policy_is_the_mean_of_its_seeds(torso):
     assert np.abs(preferred[0] - preferred[1]).max() > 0.1
 
 
-def test_a_seed_of_an_ensemble_is_that_seed_of_each_member(tmp_path):
+def test_a_seed_of_an_ensemble_is_that_seed_of_each_member():
     members = (_policy("linear"), _policy("tanh", seed=1))
     ensemble = EnsemblePolicy(members, None, 0.025, 0.001, True)
     alone = of_seed(ensemble, 1)
     for found, member in zip(alone.members, members, strict=True):
         np.testing.assert_array_equal(found.center, member.center[4:])
-    export.write_seeds(ensemble, tmp_path / "seeds")
-    written = (tmp_path / "seeds/seed_01.onnx").read_bytes()
-    assert written == export.to_onnx(alone) != (tmp_path / "seeds/seed_00.onnx").read_bytes()
-    OnnxPolicy(written, read_json(tmp_path / "seeds/seed_01.json", "policy"))
+    (first, _), (second, document) = export.seed_models(ensemble)
+    assert second == export.to_onnx(alone) != first
+    OnnxPolicy(second, document)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,7 +13,6 @@ import onnx
 from outsample.agents.network import Head, account_outputs, centred, next_outputs, row_outputs
 from outsample.agents.policy import EnsemblePolicy, FinalPolicy, Policy, of_seed
 from outsample.agents.scaling import scaled
-from outsample.io import write_json
 from outsample.market.accounting import MarketRules, to_grid
 from outsample.market.holding import policy_numbers
 
@@ -169,14 +167,14 @@ def policy_document(policy: Policy, model: bytes) -> dict[str, Any]:
     }
 
 
-def write_seeds(policy: Policy, folder: Path) -> None:
-    """Write the policy of each seed alone (`of_seed`) into a new folder: seed_NN.onnx and its document seed_NN.json."""
-    folder.mkdir(parents=True)
+def seed_models(policy: Policy) -> list[tuple[bytes, dict[str, Any]]]:
+    """The policy of each seed alone (`of_seed`): the bytes of its ONNX model, and its document `policy`."""
+    found = []
     for seed in range(policy.seeds):
         alone = of_seed(policy, seed)
         model = to_onnx(alone)
-        (folder / f"seed_{seed:02}.onnx").write_bytes(model)
-        write_json(policy_document(alone, model), folder / f"seed_{seed:02}.json", "policy")
+        found.append((model, policy_document(alone, model)))
+    return found
 
 
 def jax_targets(policy: Policy, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
