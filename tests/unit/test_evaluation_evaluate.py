@@ -213,8 +213,8 @@ def test_trials_that_broke_down_are_counted_and_have_no_returns(oracle: Evaluati
     assert (before["trials"], after["trials"]) == (4, 7)
     assert any("7 trials" in sentence for sentence in found["sentences"])
     assert after["deflated_sharpe_ratio"] < before["deflated_sharpe_ratio"]  # the search was wider than its returns
-    same = {name for name in before if after[name] == before[name] or "seeds" in name}  # undefined: none were given
-    changed = set(before) - same
+    undefined = {name for name in before if pd.isna(before[name]) and pd.isna(after[name])}
+    changed = {name for name in before if after[name] != before[name]} - undefined
     assert changed == {"trials", "deflated_sharpe_ratio"}
 
 

@@ -43,7 +43,7 @@ def values(held) -> np.ndarray:
 def test_the_equity_is_that_of_the_table(report):
     (traces,) = drawn(figures.equity(report))
     assert [trace["name"] for trace in traces][-1] == "agent"  # drawn last, on top
-    band = ["highest seed", "its seeds, one by one"]
+    band = ["upper", "its seeds, one by one"]
     assert [trace["name"] for trace in traces[:2]] == band
     assert {trace["name"] for trace in traces} == {label for label, *_ in charts.SERIES.values()} | {*band}
     of_seeds = report.seeds.groupby("date")["equity"]

@@ -234,6 +234,7 @@ def test_the_key_numbers_are_those_of_the_metrics(report):
     html = prose.key_numbers(report)
     for name in ("total_return", "sharpe", "alpha", "max_drawdown", "turnover", "cost_paid"):
         assert f'data-value="{report.metric(name)["value"]!r}"' in html
+    assert number(report.verdict["detectable_sharpe"]).text in prose.headline(report)
     assert "risk-free rate is 0.0\N{NO-BREAK SPACE}% a year" in html
 
 

@@ -4,8 +4,7 @@
 set -euo pipefail
 # The search is cut short, as are the seeds: how files are made is compared, not how well.
 experiment=${1:-quickstart}
-short=("search={rounds: 2, trials_per_round: 1, seeds: 1}" "final={seeds: 2}" "null_control={surrogates: 0}"
-  "agents={ppo: {alternatives: []}}")
+short=("search={rounds: 2, trials_per_round: 1, seeds: 1}" "final={seeds: 2}" "null_control={surrogates: 0}")
 unset JAX_COMPILATION_CACHE_DIR # each run compiles what it runs
 root=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 python=$root/.venv/bin/python

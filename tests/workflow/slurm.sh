@@ -10,7 +10,6 @@ root=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 python=$root/.venv/bin/python
 . "$root/tests/workflow/slurm_node.sh"
 work=$(mktemp -d)
-export JAX_COMPILATION_CACHE_DIR=$work/jax # what the local run compiles, the jobs of the cluster load
 run=
 trap '[ -z "$run" ] || { kill $run && wait $run; } 2>/dev/null || true; stop_slurm; rm -rf "$work"' EXIT
 

@@ -59,6 +59,12 @@ def line(x: Any, y: Any, name: str, color: str, dash: str = "solid", width: floa
     )
 
 
+def band(x: Any, lower: Any, upper: Any, name: str, color: str = BLUE) -> list[go.Scatter]:
+    """The area between two lines, as the two traces that draw it; the legend names it once."""
+    top = line(x, upper, "upper", color, width=0, hoverinfo="skip", showlegend=False)
+    return [top, line(x, lower, name, color, width=0, hoverinfo="skip", fill="tonexty", fillcolor=BAND)]
+
+
 def _layout(figure: go.Figure, height: int) -> None:
     figure.update_layout(
         template=go.layout.Template(),  # the default one adds 7 kB to each figure

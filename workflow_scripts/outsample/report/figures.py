@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from outsample.report.charts import (
-    BAND,
     BLUE,
     DASHES,
     GREEN,
@@ -15,6 +14,7 @@ from outsample.report.charts import (
     PALETTE,
     SERIES,
     VERMILION,
+    band,
     line,
     nothing,
     show,
@@ -65,9 +65,8 @@ def _seed_band(tables: Tables, figure: go.Figure) -> str:
     ends = tables.seeds.groupby("date", sort=True)["equity"].agg(["min", "max"])
     step = step_of(len(ends))
     dates = days(ends.index.to_series())[::step]
-    upper = line(dates, ends["max"].to_numpy()[::step], "highest seed", BLUE, width=0, hoverinfo="skip")
-    lower = line(dates, ends["min"].to_numpy()[::step], "its seeds, one by one", BLUE, width=0, hoverinfo="skip")
-    figure.add_traces([upper.update(showlegend=False), lower.update(fill="tonexty", fillcolor=BAND)])
+    lower, upper = (ends[end].to_numpy()[::step] for end in ("min", "max"))
+    figure.add_traces(band(dates, lower, upper, "its seeds, one by one"))
     return f" The band is what the policies of its {count} seeds make one by one; the agent decides by their mean."
 
 

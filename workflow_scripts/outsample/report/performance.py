@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from outsample.report.charts import BAND, BLUE, GREY, SERIES, VERMILION, line, nothing, show, step_of, thinning
+from outsample.report.charts import BLUE, GREY, SERIES, VERMILION, band, line, nothing, show, step_of, thinning
 from outsample.report.figures import VAULT
 from outsample.report.inputs import Tables, day, days
 from outsample.report.markup import Content, Fragment, details, join, number, percent, table, unbroken
@@ -48,13 +48,8 @@ def rolling(tables: Tables) -> Fragment:
     window, step = int(own["window"].iloc[0]), step_of(len(own))
     dates = days(own["date"])[::step]
     figure = go.Figure()
-    figure.add_trace(line(dates, own["upper"].to_numpy()[::step], "upper", BLUE, width=0, hoverinfo="skip"))
-    figure.add_trace(
-        line(dates, own["lower"].to_numpy()[::step], "agent's band", BLUE, width=0, hoverinfo="skip").update(
-            fill="tonexty", fillcolor=BAND
-        )
-    )
-    figure.data[0].showlegend = False
+    lower, upper = (own[end].to_numpy()[::step] for end in ("lower", "upper"))
+    figure.add_traces(band(dates, lower, upper, "agent's band"))
     for name in ("buy_and_hold", "agent"):
         label, color, dash, width = SERIES[name]
         rows = found[found["series"] == name]
