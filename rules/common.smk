@@ -406,18 +406,18 @@ def earlier(name):
 
 
 CONTROLLED = (
-    *("market", "features", "vault", "folds", "gate", "selection", "evaluation"),
+    *("market", "features", "vault", "folds", "gate", "evaluation"),
     *("null_control", "agents.direct"),
     *("data.symbols", "data.references", "data.transfer"),
 )
 
 
 def control_settings(wildcards):
-    """What the control reads: the search, the agents and the final seeds only where each surrogate gets them all."""
+    """What the control reads: the search, the agents, the final seeds and how the arms weigh only where each surrogate
+    gets them all. Else each has one trial, so that no weight changes the choice."""
     own = settings_of(wildcards).null_control.search
-    return config_of(*CONTROLLED, *(("agents", "search", "final") if own else ()))(
-        wildcards
-    )
+    more = ("agents", "search", "final", "selection") if own else ("selection.arm",)
+    return config_of(*CONTROLLED, *more)(wildcards)
 
 
 def surrogates_of(files):
