@@ -17,7 +17,7 @@ def compiled(count, steps):
     """CartPole of gymnax in a `lax.scan` over `vmap`; keys and actions are drawn in one call each, as ours are."""
     # The flags of outsample.agents.runtime.configure_jax.
     os.environ["NPROC"] = "1"
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false --xla_cpu_parallel_codegen_split_count=1"
     import gymnax
     import jax
 

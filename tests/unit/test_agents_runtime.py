@@ -41,6 +41,18 @@ def test_programs_are_kept_in_the_cache_or_where_the_user_says(tmp_path):
         assert list((tmp_path / folder).iterdir())
 
 
+def test_xla_reads_the_flags_to_the_last():
+    """XLA reads no further than a word that is no flag; a flag that it refuses shows how far it read."""
+    code = (
+        "import os; from outsample.agents.runtime import configure_jax; configure_jax('unused');"
+        "os.environ['XLA_FLAGS'] += ' --xla_not_a_flag=1';"
+        "import jax; jax.numpy.zeros(1).block_until_ready()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode != 0
+    assert "xla_not_a_flag" in result.stderr
+
+
 CLAIM = (
     "import os, sys\nfrom outsample.agents.runtime import claim_core\n"
     "os.sched_setaffinity(0, map(int, sys.argv[2:]))\n"

@@ -56,7 +56,7 @@ def configure_jax(cache: str | Path) -> None:
     os.environ["NPROC"] = "1"  # size of the thread pools of the XLA CPU client
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    flags = "--xla_cpu_multi_thread_eigen=false"
     flags += " --xla_cpu_parallel_codegen_split_count=1"  # one thread compiles: parts would only repeat what they share
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(cache).absolute()))
