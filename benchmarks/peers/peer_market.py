@@ -15,9 +15,9 @@ import numpy as np
 
 def compiled(count, steps):
     """CartPole of gymnax in a `lax.scan` over `vmap`; keys and actions are drawn in one call each, as ours are."""
-    # The flags of outsample.agents.runtime.configure_jax.
+    # As outsample.agents.runtime.configure_jax, but for the flag of compilation: this JAX, not pinned, may not know it.
     os.environ["NPROC"] = "1"
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false --xla_cpu_parallel_codegen_split_count=1"
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     import gymnax
     import jax
 

@@ -41,14 +41,14 @@ def test_programs_are_kept_in_the_cache_or_where_the_user_says(tmp_path):
         assert list((tmp_path / folder).iterdir())
 
 
-def test_xla_reads_the_flags_to_the_last():
+def test_xla_reads_the_flags_to_the_last(tmp_path):
     """XLA reads no further than a word that is no flag; a flag that it refuses shows how far it read."""
     code = (
-        "import os; from outsample.agents.runtime import configure_jax; configure_jax('unused');"
+        "import os, sys; from outsample.agents.runtime import configure_jax; configure_jax(sys.argv[1]);"
         "os.environ['XLA_FLAGS'] += ' --xla_not_a_flag=1';"
         "import jax; jax.numpy.zeros(1).block_until_ready()"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert result.returncode != 0
     assert "xla_not_a_flag" in result.stderr
 
