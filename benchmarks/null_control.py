@@ -3,7 +3,8 @@
 Each market has 2,000 bars behind the warm-up: 1,500 that are tested out of fold by 5 folds after a first train span of
 1,000, and a vault of 500. One trial of `direct` is trained as the null control of a study trains it. Markets without an
 edge: a Gaussian walk, the same with a drift of 8 % a year, GARCH(1,1) with Student's t of 5, and the returns of AAPL in
-blocks of 10, permuted. With one: two hidden states that stay with probability 0.98.
+blocks of 10, permuted. With one: two hidden states that stay with probability 0.98. The true Sharpe ratio of an agent found there is
+that of its decisions on 30,000 fresh bars of the same market, after costs.
 
 Usage: .venv/bin/python -m benchmarks.null_control [--surrogates 200] [--positives 60] [--jobs 2] [--only CELL ...]
 """
@@ -22,6 +23,8 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_TRAIN, OUT_OF_FOLD, VAULT, WARM_UP = 1000, 1500, 500, 60
 BARS = WARM_UP + FIRST_TRAIN + 2 + OUT_OF_FOLD + VAULT
+FRESH = 30_000
+BAND = 0.75, 1.25  # of the true Sharpe ratio
 PERIODS = 252.0
 NULLS = ("gaussian", "gaussian with drift", "garch t", "blocks of AAPL")
 # name -> market, symbols, oracle Sharpe ratio of each, costs
@@ -29,18 +32,19 @@ CELLS: dict[str, tuple[str, int, float, bool]] = {
     **{f"{name}, {words}": (name, 1, 0.0, costs) for costs, words in ((True, "with costs"), (False, "without costs"))
        for name in NULLS},
     "edge, oracle 2": ("edge", 1, 2.0, True),
+    "edge, oracle 1.5": ("edge", 1, 1.5, True),
     "edge, oracle 1": ("edge", 1, 1.0, True),
     "edge, four symbols of oracle 1, noise correlated at 0.3": ("edge", 4, 1.0, True),
 }  # fmt: skip
 
 
-def returns_of(market: str, symbols: int, sharpe: float, number: int) -> np.ndarray:
-    """Log returns [BARS, symbols] of one market."""
+def returns_of(market: str, symbols: int, sharpe: float, number: int, bars: int = BARS) -> np.ndarray:
+    """Log returns [bars, symbols] of one market."""
     from outsample.control.planted import edge_size, states
     from outsample.market.accounting import MarketRules
 
     draw = np.random.Generator(np.random.PCG64([11, number, sum(map(ord, market)), symbols]))
-    noise = np.sqrt(0.3) * draw.standard_normal((BARS, 1)) + np.sqrt(0.7) * draw.standard_normal((BARS, symbols))
+    noise = np.sqrt(0.3) * draw.standard_normal((bars, 1)) + np.sqrt(0.7) * draw.standard_normal((bars, symbols))
     if market == "gaussian":
         return 0.01 * noise - 0.01**2 / 2
     if market == "gaussian with drift":
@@ -49,7 +53,7 @@ def returns_of(market: str, symbols: int, sharpe: float, number: int) -> np.ndar
         return garch(draw)
     if market == "edge":
         rules = MarketRules("next_open", 6e-4, 0.01 / PERIODS, short_selling=True, grid=0.01, band=0.0)
-        hidden = np.stack([states(BARS, draw) for _ in range(symbols)], axis=1)
+        hidden = np.stack([states(bars, draw) for _ in range(symbols)], axis=1)
         return 0.01 * (noise + edge_size("two_state", sharpe, 0.01, rules, PERIODS) * hidden)
     close = pd.read_csv(ROOT / "data/market/AAPL.csv")["adj_close"].to_numpy()
     real = np.diff(np.log(close))
@@ -125,8 +129,27 @@ def outcomes(cell: str, numbers: list[int]) -> pd.DataFrame:
         sizes = outcome.judged.tests.out_of_fold_bars, outcome.judged.tests.vault_bars
         if sizes != (OUT_OF_FOLD, VAULT):
             raise ValueError(f"{sizes} bars out of fold and in the vault")
-        rows.append(row_of(outcome))
+        true = true_sharpe(outcome, settings, market, sharpe, number) if sharpe and symbols == 1 else np.nan
+        rows.append(row_of(outcome) | {"true_sharpe": true})
     return pd.DataFrame(rows)
+
+
+def true_sharpe(outcome, settings, market: str, sharpe: float, number: int) -> float:  # type: ignore[no-untyped-def]
+    """Sharpe ratio a year of the final policy on fresh bars of the market on which it was found; 0 if always flat."""
+    from outsample.agents.onnx import OnnxPolicy, decide
+    from outsample.features.build import build_features, without_warm_up
+    from outsample.market.accounting import MarketRules, simulate
+    from outsample.market.metrics import sharpe_ratio
+    from outsample.market.panel import Panel
+
+    bars = bars_of(returns_of(market, 1, sharpe, 10**6 + number, FRESH), 10**6 + number)
+    table, spec = build_features(bars, settings.features, settings.data.untraded)
+    names = [feature["name"] for feature in spec["features"]]
+    panel = Panel.from_frame(without_warm_up(table, spec["warm_up"]), names)
+    targets = decide(OnnxPolicy(outcome.model, outcome.policy), panel).target
+    rules = MarketRules.from_settings(settings.market, PERIODS)
+    net = simulate(targets, panel.open, panel.close, rules).net_return
+    return float(sharpe_ratio(net, PERIODS)) if net.any() else 0.0
 
 
 def line_of(cell: str, found: pd.DataFrame) -> str:
@@ -151,12 +174,17 @@ def main() -> None:
     columns = ("market", "markets", "over buy and hold, %", "over flat, %", "weak, %", "traded on the vault, %")
     print(f"| {' | '.join([*columns, 'p of all trials < 0.05, %'])} |")
     print("|---|---|---|---|---|---|---|", flush=True)
+    with_edge = []
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         for cell in options.only:
             count = options.positives if CELLS[cell][2] else options.surrogates
             shards = [list(range(count))[shard :: options.jobs] for shard in range(options.jobs)]
             found = pd.concat(pool.map(outcomes, [cell] * options.jobs, [s for s in shards if s]), ignore_index=True)
             print(line_of(cell, found), flush=True)
+            with_edge.append(found[found["true_sharpe"].between(*BAND)])
+    within = pd.concat(with_edge)
+    if len(within):
+        print(line_of(f"of all with one symbol and an edge, true Sharpe ratio {BAND[0]} to {BAND[1]}", within))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """What runs again after a change: just that which the change concerns."""
 
 import os
+import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -95,6 +97,16 @@ def test_cost_reruns_trials_but_no_data(built):
 
 def test_weights_of_an_arm_train_no_trial_again(built):
     pending = built.pending("--config", "experiment=tiny", "selection={multi_metric: {win_rate: 0.3}}", "--", *TARGETS)
+    assert pending == {"merge_config", "select_strategy", "compare_approaches", "build_report", "build_timings"}
+
+
+def test_weights_of_an_arm_keep_the_surrogates(built, tmp_path):
+    own = replace(built, folder=tmp_path / "checkout")
+    shutil.copytree(built.folder, own.folder, symlinks=True)
+    control = "null_control={surrogates: 1, positives: 1}"
+    own.build("--config", "experiment=tiny", control, "--", "results/tiny/null_control.json")
+    weights = "selection={multi_metric: {win_rate: 0.3}}"
+    pending = own.pending("--config", "experiment=tiny", control, weights, "--", *TARGETS)
     assert pending == {"merge_config", "select_strategy", "compare_approaches", "build_report", "build_timings"}
 
 

@@ -27,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 _CURVE_TYPES = (np.float32, np.float32, np.float32, np.bool_)
 BETWEEN = "; "  # the names of lanes that are trained as one
 _CHUNKS = 4  # at least so many chunks a run, where the number of updates allows it
+# How programs that run once a lane are compiled: better code would save less than its compilation costs.
+_RUN_ONCE = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 
 
 class Callback:
@@ -109,16 +111,17 @@ def _chunk_length(program: Program) -> int:
     return chunk_length(program["updates"], program["patience"])
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _begin(
+def _first_states(
     program: Program, width: int | None, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job
 ) -> Any:
-    """The first states."""
     agent = get_agent(program.agent)
     return over_models(lambda job, of_job: agent.begin(program, market, numbers, of_job, job)[0], jobs, hyper, width)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+_begin = partial(jax.jit, static_argnums=(0, 1), compiler_options=_RUN_ONCE)(_first_states)
+
+
+@partial(jax.jit, static_argnums=(0, 1), compiler_options=_RUN_ONCE)
 def _draw(
     program: Program, width: int | None, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job
 ) -> Any:
@@ -198,10 +201,11 @@ def train_models(
     agent = get_agent(program.agent)
     finish = jax.vmap(partial(agent.finish, program))
     begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
+    first = partial(_first_states, program, width, market, numbers)  # to be traced: options are for the outermost program
     draw = partial(_draw, program.of_least_network(), width, market, numbers)
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
-        like = jax.eval_shape(lambda jobs, hyper: at_width(begin, (jobs,), hyper, width), jobs, hyper)
+        like = jax.eval_shape(lambda jobs, hyper: at_width(first, (jobs,), hyper, width), jobs, hyper)
         actor = jax.eval_shape(finish, like)
         hoped = stopping.nothing_yet(jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), actor)) if patience else None
         weights = jax.eval_shape(agent.weights, like) if hand_on else None

@@ -47,6 +47,7 @@ class Outcome:
     scores: pd.DataFrame
     selection: dict[str, Any]
     policy: dict[str, Any]
+    model: bytes  # ONNX, to which the policy belongs
     judged: Judged
 
 
@@ -125,7 +126,7 @@ def procedure(
     model = to_onnx(fitted)
     policy = policy_document(fitted, model)
     judged = _open(market, settings, OnnxPolicy(model, policy), portfolios, len(broken_trials(scores)))
-    return Outcome(pd.concat(targets, ignore_index=True), portfolios, scores, selection, policy, judged)
+    return Outcome(pd.concat(targets, ignore_index=True), portfolios, scores, selection, policy, model, judged)
 
 
 def _search(agent: str, settings: Settings, market: _Market, panel: Panel) -> list[_Round]:
