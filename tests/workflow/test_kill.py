@@ -19,25 +19,40 @@ def wait_for(path, process, seconds=240):
 
 
 @pytest.fixture
-def running(checkout):
-    """A run in its own process group, in the middle of run_trials."""
-    process = checkout.start(checkout.folder / "first.txt", TARGET)
-    wait_for(checkout.folder / "results/tiny/logs/run_trials.ppo.0.1-of-2.log", process)
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+def start(checkout):
+    """Start a run in its own process group; it is in the middle of a shard of run_trials when it is returned."""
+    processes = []
+
+    def started(shard, *arguments):
+        process = checkout.start(checkout.folder / f"{len(processes)}.txt", *arguments, TARGET)
+        processes.append(process)
+        wait_for(checkout.folder / f"results/tiny/logs/run_trials.ppo.{shard}.log", process)
+        return process
+
+    yield started
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
 
 
-def test_killed_run_ends_in_the_same_bytes(checkout, running, built):
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-    assert not (checkout.folder / TARGET).exists()
-    checkout.build(TARGET)
-    assert checkout.hashes("tiny") == built.hashes("tiny")
+def test_run_that_is_killed_twice_ends_in_the_bytes_of_another_number_of_shards(checkout, start, built):
+    three = ("--set-scatter", "trials=3", "--")
+    for shard in ("0.1-of-3", "1.2-of-3"):
+        running = start(shard, *three)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        assert not (checkout.folder / TARGET).exists()
+    checkout.build(*three, TARGET)
+    found, expected = (
+        {name: sha256 for name, sha256 in folder.hashes("tiny").items() if "/shards/" not in name}
+        for folder in (checkout, built)
+    )
+    assert found == expected
 
 
-def test_second_run_is_refused_with_a_sentence(checkout, running):
+def test_second_run_is_refused_with_a_sentence(checkout, start):
+    running = start("0.1-of-2")
     second = checkout.snakemake(TARGET)
     assert second.returncode == 1
     assert "Another run is working in checkout/" in second.stdout
