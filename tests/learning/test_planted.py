@@ -17,7 +17,7 @@ LEAST = {"a2c": 0.90, "direct": 0.90, "dqn": 0.88, "ppo": 0.90}
 
 @pytest.fixture(scope="module")
 def fresh():
-    return agents_case.planted(100_000, 999)
+    return agents_case.planted(learning_case.FRESH, 999)
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +53,15 @@ def test_dqn_learns_from_sampled_decisions_too(changes, fresh, best):
 @pytest.mark.parametrize("agent", sorted(LEAST))
 def test_a_random_walk_keeps_the_gate_shut(agent):
     # At most 5 % of the gates open by chance: 2 or more of 5 do with a probability of at most 0.02.
-    walk = agents_case.planted(100, 999, drift=0.0)
+    walk = agents_case.planted(learning_case.FRESH, 999, drift=0.0)
     opened = [learning_case.two_state(agent, seed, walk, drift=0.0).gate_open for seed in range(5)]
     assert sum(opened) <= 1, opened
 
 
 @pytest.mark.parametrize("agent", sorted(LEAST))
 def test_an_edge_that_no_linear_rule_sees_is_found_by_a_wider_network(agent):
-    fresh, sign = learning_case.non_linear_market(20_000, 999)
-    found = [learning_case.non_linear_share(agent, seed, fresh, sign) for seed in range(2)]
+    fresh, sign = learning_case.non_linear_market(learning_case.FRESH, 999)
+    found = [learning_case.non_linear_share(agent, seed, fresh, sign, scored=20_000) for seed in range(2)]
     assert all(is_open for _, is_open in found)
     assert np.mean([share for share, _ in found]) >= 0.5, found
 

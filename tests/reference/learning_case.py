@@ -24,6 +24,7 @@ from outsample.market.hindsight import best_in_hindsight
 
 RULES = MarketRules("next_open", cost_rate=6e-4, borrow_per_bar=0.0, short_selling=True, grid=0.01, band=0.0)
 TRAIN = 2000
+FRESH = 100_000  # bars after the training, the same of most markets: what trains an agent is compiled once for all
 PERIODS = 252
 # The market E1 of the pooling study: drift +-0.165 % a bar around 4 % a year, volatility 1 %, persistence 0.98, noise
 # correlated at 0.3, states independent. The drift is the one that gives the Bayes filter its Sharpe ratio of 0.95.
@@ -88,11 +89,12 @@ def non_linear_market(bars, seed, drift=0.004, volatility=0.01):
     return log_returns, sign
 
 
-def non_linear_share(agent, seed, fresh, sign, **changes):
-    """Share of following the known sign, on the fresh bars, and whether the gate is open."""
-    known, _ = non_linear_market(agents_case.LAGS + TRAIN, seed)
-    outcome = train(agent, seed, np.concatenate([known, fresh])[:, None], **changes)
-    return float(log_return(outcome.targets[:, 0], fresh) / log_return(sign, fresh)), outcome.gate_open
+def non_linear_share(agent, seed, fresh, sign, scored=None, **changes):
+    """Share of following the known sign, on the first so many fresh bars or all, and whether the gate is open."""
+    before, _ = non_linear_market(agents_case.LAGS + TRAIN, seed)
+    outcome = train(agent, seed, np.concatenate([before, fresh])[:, None], **changes)
+    earned, known = (log_return(targets[:scored], fresh[:scored]) for targets in (outcome.targets[:, 0], sign))
+    return float(earned / known), outcome.gate_open
 
 
 def filter_log_return(fresh):
@@ -103,14 +105,14 @@ def filter_log_return(fresh):
 
 def sine_share(agent, seed, **changes) -> float:
     """Share of the best in hindsight, in log returns, on 2,000 bars of a noise-free sine after the training."""
-    bars = np.arange(agents_case.LAGS + 2 * TRAIN)
+    bars = np.arange(agents_case.LAGS + TRAIN + FRESH)
     log_price = np.log1p(SINE_AMPLITUDE * np.sin(2 * np.pi * bars / SINE_PERIOD))
     moves = np.diff(log_price, prepend=log_price[0])
-    fresh = moves[agents_case.LAGS + TRAIN :]
-    outcome = train(agent, seed, moves[:, None], **changes)
+    fresh = moves[agents_case.LAGS + TRAIN :][:TRAIN]
+    targets = train(agent, seed, moves[:, None], **changes).targets[:TRAIN, 0]
     close = 100 * np.exp(np.cumsum(fresh))
     best = best_in_hindsight(np.r_[close[0], close[:-1]], close, RULES).log_return
-    return log_return(outcome.targets[:, 0], fresh) * len(fresh) / best
+    return log_return(targets, fresh) * len(fresh) / best
 
 
 def e1_market(bars, seed):
