@@ -3,8 +3,8 @@
 Each market has 2,000 bars behind the warm-up: 1,500 that are tested out of fold by 5 folds after a first train span of
 1,000, and a vault of 500. One trial of `direct` is trained as the null control of a study trains it. Markets without an
 edge: a Gaussian walk, the same with a drift of 8 % a year, GARCH(1,1) with Student's t of 5, and the returns of AAPL in
-blocks of 10, permuted. With one: two hidden states that stay with probability 0.98. The true Sharpe ratio of an agent found there is
-that of its decisions on 30,000 fresh bars of the same market, after costs.
+blocks of 10, permuted. With one: two hidden states that stay with probability 0.98. The true Sharpe ratio of an agent
+found there is that of its decisions on 30,000 fresh bars of the same market, after costs.
 
 Usage: .venv/bin/python -m benchmarks.null_control [--surrogates 200] [--positives 60] [--jobs 2] [--only CELL ...]
 """

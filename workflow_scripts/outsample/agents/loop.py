@@ -201,7 +201,7 @@ def train_models(
     agent = get_agent(program.agent)
     finish = jax.vmap(partial(agent.finish, program))
     begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
-    first = partial(_first_states, program, width, market, numbers)  # to be traced: options are for the outermost program
+    first = partial(_first_states, program, width, market, numbers)  # as no program: options belong to the outermost
     draw = partial(_draw, program.of_least_network(), width, market, numbers)
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
