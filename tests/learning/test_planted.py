@@ -32,7 +32,8 @@ def test_the_yardstick_is_that_of_the_market(best):
 def _scores(agent, fresh, best, **changes):
     found = [learning_case.two_state(agent, seed, fresh, **changes) for seed in SEEDS]
     assert all(outcome.gate_open for outcome in found)
-    return np.array([learning_case.log_return(outcome.targets[:, 0], fresh) / best for outcome in found])
+    targets = np.concatenate([outcome.targets for outcome in found], axis=1)
+    return learning_case.log_return(targets, fresh) / best
 
 
 @pytest.mark.parametrize("agent", sorted(LEAST))
