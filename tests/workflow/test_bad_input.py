@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from tests.workflow.conftest import copy_checkout
 
 HEADER = "date,open,high,low,close,volume\n"
 
@@ -41,12 +42,11 @@ def opens_at_the_previous_close(lines):
     return [",".join(row) for row in rows]
 
 
-def own(checkout, text, experiment="", start="null"):
-    """A run of the experiment `own` on the CSV file of the symbol OWN."""
-    if text is not None:
-        (checkout.folder / "data/market/OWN.csv").write_text(text)
+def own(checkout, experiment):
+    """A run of the experiment `own` on plausible bars, with further lines in its file."""
+    (checkout.folder / "data/market/OWN.csv").write_text(bars())
     (checkout.folder / "config/experiments/own.yaml").write_text(
-        f"data: {{source: {{kind: csv}}, symbols: [OWN], start: {start}}}\n" + experiment
+        "data: {source: {kind: csv}, symbols: [OWN]}\n" + experiment
     )
     return checkout.snakemake("--config", "experiment=own", "--", "results/own/report.html")
 
@@ -72,7 +72,7 @@ CONFIGURATIONS = [
 
 @pytest.mark.parametrize(("text", "fragments"), CONFIGURATIONS, ids=[c[1][0] for c in CONFIGURATIONS])
 def test_configuration(checkout, text, fragments):
-    assert_refused(checkout, own(checkout, bars(), text), *fragments)
+    assert_refused(checkout, own(checkout, text), *fragments)
 
 
 def test_environment_may_not_set_science(checkout):
@@ -123,8 +123,34 @@ BARS = {
 }
 
 
+def symbol_of(fault):
+    return f"OWN{chr(ord('A') + list(BARS).index(fault))}"
+
+
+@pytest.fixture(scope="module")
+def faulty(repository, tmp_path_factory):
+    """A checkout with an experiment for each fault, named as its symbol, and what one run of all of them said."""
+    made = copy_checkout(repository, tmp_path_factory.mktemp("faulty") / "checkout")
+    for fault, (text, start, _) in BARS.items():
+        symbol = symbol_of(fault)
+        if text is not None:
+            (made.folder / f"data/market/{symbol}.csv").write_text(text)
+        (made.folder / f"config/experiments/{symbol}.yaml").write_text(
+            f"data: {{source: {{kind: csv}}, symbols: [{symbol}], start: {start}}}\n"
+        )
+    done = made.snakemake("--keep-going", *(f"results/{symbol_of(fault)}/report.html" for fault in BARS))
+    return made, done
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", BARS)
-def test_bars(checkout, fault):
-    text, start, fragments = BARS[fault]
-    assert_refused(checkout, own(checkout, text, start=start), *fragments)
+def test_bars(faulty, fault):
+    checkout, done = faulty
+    fragments = [fragment.replace("OWN", symbol_of(fault)) for fragment in BARS[fault][2]]
+    results = checkout.folder / "results" / symbol_of(fault)
+    said = [path.read_text() for path in sorted(results.glob("logs/*.log"))]
+    sentences = [text for text in said if all(fragment in text for fragment in fragments)]
+    assert len(sentences) == 1, said
+    assert " ".join(sentences[0].split()) in " ".join(done.stdout.split())  # whoever runs it sees it
+    assert not (results / "report.html").exists()
+    assert_refused(checkout, done, *fragments)
