@@ -178,6 +178,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_valid(repository, te
         ),
         ("data: {start: 2021-01-01, end: 2020-01-01}", "data.start 2021-01-01 is after data.end 2020-01-01."),
         (
+            "data: {sources: {'': null}}",
+            'data.sources."" must be letters, digits and . _ = ^ - only, a letter or digit first, but is "".',
+        ),
+        (
             "data: {sources: {AAPL: {path: x}}}",
             'data.sources.AAPL must be a block that states its kind, but is {"path": "x"}.',
         ),

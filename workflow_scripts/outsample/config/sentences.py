@@ -72,7 +72,7 @@ def place_of(loc: Sequence[str | int]) -> Place:
     parent: type[Block] | None = None
     field: FieldInfo | None = None
     kinds: Sequence[type[Block]] = ()
-    for part in loc:
+    for part in loc[:-1] if loc[-1:] == ("[key]",) else loc:  # pydantic's mark of a key that is itself wrong
         annotation = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
         blocks = blocks_of(annotation)
         origin, members = get_origin(annotation), [m for m in get_args(annotation) if m is not type(None)]
