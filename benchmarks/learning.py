@@ -17,7 +17,6 @@ from outsample.agents.runtime import configure_jax
 
 SINE, EDGE, WALK, WEAK, POOLED = "sine", "two-state", "random-walk", "weak-edge", "pooled"
 NON_LINEAR, PAST = "non-linear", "memory"
-FRESH = 100_000
 
 
 def described(values: list[float]) -> str:
@@ -36,7 +35,7 @@ def sine(agent: str, seeds: range, changes: dict[str, Any]) -> str:
 def two_state(agent: str, seeds: range, changes: dict[str, Any]) -> str:
     from tests.reference import agents_case, learning_case
 
-    fresh = agents_case.planted(FRESH, 998)
+    fresh = agents_case.planted(learning_case.FRESH, 998)
     best = learning_case.filter_log_return(fresh)
     found = [learning_case.two_state(agent, seed, fresh, **changes) for seed in seeds]
     scores = [float(learning_case.log_return(of_seed.targets[:, 0], fresh) / best) for of_seed in found]
@@ -48,7 +47,7 @@ def two_state(agent: str, seeds: range, changes: dict[str, Any]) -> str:
 def no_edge(agent: str, seeds: range, changes: dict[str, Any], drift: float) -> str:
     from tests.reference import agents_case, learning_case
 
-    fresh = agents_case.planted(FRESH, 998, drift=drift)
+    fresh = agents_case.planted(learning_case.FRESH, 998, drift=drift)
     found = [learning_case.two_state(agent, seed, fresh, drift=drift, **changes) for seed in seeds]
     earned = np.array([1e4 * learning_case.log_return(of_seed.targets[:, 0], fresh) for of_seed in found])
     traded = np.array([(np.diff(of_seed.targets[:, 0]) != 0).mean() for of_seed in found])
@@ -63,7 +62,7 @@ def no_edge(agent: str, seeds: range, changes: dict[str, Any], drift: float) -> 
 def non_linear(agent: str, seeds: range, changes: dict[str, Any]) -> str:
     from tests.reference import learning_case
 
-    fresh, sign = learning_case.non_linear_market(FRESH, 998)
+    fresh, sign = learning_case.non_linear_market(learning_case.FRESH, 998)
     found = [learning_case.non_linear_share(agent, seed, fresh, sign, **changes) for seed in seeds]
     gated = np.mean([share * is_open for share, is_open in found])
     opened = sum(is_open for _, is_open in found)

@@ -8,13 +8,15 @@ Usage: .venv/bin/python benchmarks/report_opening.py [results/quickstart/report.
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import time
 from collections import defaultdict
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+
+from outsample.errors import OutsampleError
+from outsample.report.browser import find_browser
 
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
 
@@ -24,9 +26,10 @@ def main() -> None:
     parser.add_argument("report", nargs="?", type=Path, default=Path("results/quickstart/report.html"))
     parser.add_argument("--repeat", type=int, default=7)
     options = parser.parse_args()
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        parser.error("There is no chromium: run scripts/install_system_packages.sh.")
+    try:
+        chromium = find_browser()
+    except OutsampleError as error:
+        parser.error(str(error))
     if not options.report.is_file():
         parser.error(f"There is no {options.report}: run make report, or name another report.")
     found: dict[str, list[float]] = defaultdict(list)

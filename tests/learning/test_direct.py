@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.reference import learning_case
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # long loops, all of whose lines other tests cover too
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # the tracing of coverage slows their long loops
 
 
 def test_four_pooled_symbols_of_a_weak_edge_are_enough():

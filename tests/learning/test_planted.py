@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.reference import agents_case, learning_case
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # long loops, all of whose lines other tests cover too
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # the tracing of coverage slows their long loops
 
 SEEDS = range(3)
 # Mean score: what is promised; a single market draw may fall short of it (the standard deviation is about 0.03).

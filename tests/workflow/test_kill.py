@@ -3,6 +3,7 @@
 import signal
 import time
 
+import pandas as pd
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -49,6 +50,18 @@ def test_run_that_is_killed_twice_ends_in_the_bytes_of_another_number_of_shards(
         for folder in (checkout, built)
     )
     assert found == expected
+    for table in ("targets", "lanes", "curves"):  # what the shards hold, together
+        for number in range(2):
+            own, other = (rows_of(folder, number, table) for folder in (checkout, built))
+            assert len(own) > 0
+            pd.testing.assert_frame_equal(own, other, check_exact=True)
+
+
+def rows_of(checkout, number, table):
+    """The rows of a table of all shards of a round, in one order."""
+    shards = (checkout.folder / f"results/tiny/trials/ppo/round_{number}/shards").glob(f"*.{table}.parquet")
+    rows = pd.concat([pd.read_parquet(path) for path in sorted(shards)])
+    return rows.sort_values(list(rows.columns), ignore_index=True)
 
 
 def test_second_run_is_refused_with_a_sentence(checkout, start):

@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 _CURVE_TYPES = (np.float32, np.float32, np.float32, np.bool_)
 BETWEEN = "; "  # the names of lanes that are trained as one
 _CHUNKS = 4  # at least so many chunks a run, where the number of updates allows it
-# How programs that run once a lane are compiled: better code would save less than its compilation costs.
+# How programs that run once a lane are compiled: sooner, for faster code would have little to do.
 _RUN_ONCE = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 
 
@@ -114,11 +114,12 @@ def _chunk_length(program: Program) -> int:
 def _first_states(
     program: Program, width: int | None, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job
 ) -> Any:
+    """The first states; JAX takes compiler options for the outermost program alone, so this is what others trace."""
     agent = get_agent(program.agent)
     return over_models(lambda job, of_job: agent.begin(program, market, numbers, of_job, job)[0], jobs, hyper, width)
 
 
-_begin = partial(jax.jit, static_argnums=(0, 1), compiler_options=_RUN_ONCE)(_first_states)
+_begin = jax.jit(_first_states, static_argnums=(0, 1), compiler_options=_RUN_ONCE)
 
 
 @partial(jax.jit, static_argnums=(0, 1), compiler_options=_RUN_ONCE)
@@ -201,10 +202,10 @@ def train_models(
     agent = get_agent(program.agent)
     finish = jax.vmap(partial(agent.finish, program))
     begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
-    first = partial(_first_states, program, width, market, numbers)  # as no program: options belong to the outermost
     draw = partial(_draw, program.of_least_network(), width, market, numbers)
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
+        first = partial(_first_states, program, width, market, numbers)
         like = jax.eval_shape(lambda jobs, hyper: at_width(first, (jobs,), hyper, width), jobs, hyper)
         actor = jax.eval_shape(finish, like)
         hoped = stopping.nothing_yet(jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), actor)) if patience else None
