@@ -7,7 +7,7 @@ from tests.reference import agents_case
 from outsample.agents.choice import choose, level_of, variants
 from outsample.agents.gate import gate_bound
 from outsample.agents.lanes import fit_final, train_lanes
-from outsample.agents.studio import Lane
+from outsample.agents.studio import Lane, Studio
 from outsample.config.agents import Ppo
 from outsample.config.models import Gate
 from outsample.errors import TrainingError
@@ -38,6 +38,19 @@ def test_the_largest_mean_is_taken_and_judged_at_a_part_of_the_level():
 def test_the_first_of_equals_is_taken():
     returns = np.full((50, 2), 0.01)
     assert choose(returns, Gate(), 2).taken == 0
+
+
+def test_lanes_are_chosen_as_alone_however_many_there_are():
+    studio = Studio.open("ppo", PANEL, FOLDS, SCALERS, RULES)
+    draw = np.random.Generator(np.random.PCG64(3))
+    lanes = [
+        (draw.integers(-1, 2, (len(PANEL.dates), 1 + lane % 3)).astype(np.int8), 1 + lane % 3) for lane in range(70)
+    ]
+    gate, rows = Gate(resamples=100), studio.folds[0]
+    together = studio.choose(rows, lanes, gate)
+    assert together == [studio.choose(rows, [lane], gate)[0] for lane in lanes]
+    assert len(together) == 70
+    assert {choice.taken for choice in together} > {0}
 
 
 @pytest.fixture(scope="module")

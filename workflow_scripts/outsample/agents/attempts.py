@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from outsample.agents.loop import Callback, Keeper
+from outsample.agents.runtime import return_memory
 from outsample.agents.studio import Checked, Fit, Lane, Studio, name_of
 from outsample.agents.together import groups_of, train_together
 from outsample.agents.training import Program, hyper_of
@@ -103,6 +104,7 @@ def _train(
         hand_on=hand_on,
         part=part,
     )
+    return_memory()  # of what has been compiled
     fits = (Fit(program, of_run, found) for of_run, found in zip(jobs, trained, strict=True))
     return dict(zip(names, fits, strict=True))
 

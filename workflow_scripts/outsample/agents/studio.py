@@ -38,6 +38,7 @@ from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
 FINAL_FOLD = -1  # the whole development span
+_AT_ONCE = 32  # lanes whose validated returns are accounted at once: memory does not grow with the lanes
 
 
 @dataclass(frozen=True)
@@ -167,11 +168,15 @@ class Studio:
         Args:
             lanes: of each lane, the targets [N, V] of those variants that did not break down, and how many were tried.
         """
-        targets = np.concatenate([of_lane for of_lane, _ in lanes], axis=1)
-        returns = validated_returns(targets, list(rows.validate), self.panel, self.rules)
-        edges = np.cumsum([of_lane.shape[1] for of_lane, _ in lanes])[:-1]
-        apart = np.split(returns, edges, axis=1)
-        return [choose(of_lane, gate, tried) for of_lane, (_, tried) in zip(apart, lanes, strict=True)]
+        found: list[Choice] = []
+        for first in range(0, len(lanes), _AT_ONCE):
+            at_once = lanes[first : first + _AT_ONCE]
+            targets = np.concatenate([of_lane for of_lane, _ in at_once], axis=1)
+            returns = validated_returns(targets, list(rows.validate), self.panel, self.rules)
+            edges = np.cumsum([of_lane.shape[1] for of_lane, _ in at_once])[:-1]
+            apart = np.split(returns, edges, axis=1)
+            found += [choose(of_lane, gate, tried) for of_lane, (_, tried) in zip(apart, at_once, strict=True)]
+        return found
 
 
 def name_of(lane: Lane, variant: int = 0) -> str:
