@@ -20,6 +20,13 @@ def pytest_configure(config):
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
+def pytest_collection_modifyitems(items):
+    """The files that take minutes first, so that no process of pytest-xdist is left alone with one at the end."""
+    longest = ("learning", "workflow")
+    order = {name: place for place, name in enumerate(longest)}
+    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
+
+
 def pytest_unconfigure(config):
     if KEPT in config.stash:
         del os.environ[CACHE]
