@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import pkgutil
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -104,10 +107,8 @@ def to_onnx(policy: Policy) -> bytes:
     its `memory` at the bar after; an ensemble remembers the position of each of its members (`EnsemblePolicy`).
     """
     original = jnp.cumsum
-    from jax2onnx import to_onnx as convert  # here, because its import takes seconds and changes jax.numpy
-
     try:
-        model = convert(
+        model = _converter()(
             lambda *inputs: targets(policy, *inputs),
             inputs=[tuple(shape) for shape in policy.inputs.values()],
             model_name=f"outsample.{policy.agent}",
@@ -120,6 +121,23 @@ def to_onnx(policy: Policy) -> bytes:
     _strip(model)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _converter() -> Callable[..., onnx.ModelProto]:
+    """jax2onnx's converter, with its plugins for JAX's own operations alone.
+
+    Left to itself it imports those for other libraries and all its examples too: 17 of 20 s and 160 MiB, measured. It
+    is imported here, because even so it takes seconds and changes jax.numpy.
+    """
+    from jax2onnx import to_onnx as convert
+    from jax2onnx.plugins import jax as needed
+    from jax2onnx.plugins import plugin_system
+
+    if not plugin_system._already_imported_plugins:
+        for module in pkgutil.walk_packages(needed.__path__, f"{needed.__name__}."):
+            importlib.import_module(module.name)
+        plugin_system._already_imported_plugins = True
+    return convert
 
 
 def _strip(model: onnx.ModelProto) -> None:
