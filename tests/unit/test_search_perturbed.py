@@ -14,7 +14,7 @@ BASE = Settings().agents.ppo.model_dump()
 
 def test_each_number_moves_by_a_tenth_and_no_other_with_it():
     found = perturbed("ppo", BASE, Settings().search.space["ppo"])
-    assert [p.scenario for p in found[:2]] == ["discount 0.873 (-10 %)", "discount 0.99 (+10 %, cut to its bound)"]
+    assert [p.scenario for p in found[:2]] == ["discount 0.873 (-10 %)", "discount 0.99 (+2 %, cut to its bound)"]
     assert [p.scenario for p in found[4:6]] == ["learning_rate 0.0027 (-10 %)", "learning_rate 0.0033 (+10 %)"]
     for one in found:
         name = one.scenario.split()[0]
@@ -29,8 +29,10 @@ def test_what_has_no_tenth_is_left_out_and_whole_numbers_move_by_one():
         "gae_lambda": Dimension(type="int", low=0, high=1),
         "clip": Dimension(type="categorical", choices=[0.1, 0.2]),
     }
+    whole = perturbed("ppo", BASE | {"updates": 4}, {"updates": Dimension(type="int", low=2, high=9)})
+    assert [p.scenario for p in whole] == ["updates 3 (-25 %)", "updates 5 (+25 %)"]
     found = perturbed("ppo", BASE | {"gae_lambda": 1}, space)
-    assert [p.scenario for p in found] == ["discount 0.873 (-10 %)", "gae_lambda 0 (-10 %)"]
+    assert [p.scenario for p in found] == ["discount 0.873 (-10 %)", "gae_lambda 0 (-100 %)"]
 
 
 def test_the_table_is_the_mean_over_seeds_of_joined_folds(tmp_path):

@@ -24,7 +24,8 @@ def perturbed(agent: str, params: Mapping[str, Any], space: Mapping[str, Dimensi
     """Each searched number 10 % lower and 10 % higher, the others as they are.
 
     A whole number moves by at least 1. Where the agent does not take the value, the bound of its dimension stands for
-    it, and nothing where that is the value itself. Choices, and a number that is 0, have no 10 % and are left out.
+    it, and nothing where that is the value itself. Choices, and a number that is 0, have no 10 % and are left out. The
+    scenario says by how much the number moved in fact.
 
     Args:
         agent: name of the agent.
@@ -37,10 +38,11 @@ def perturbed(agent: str, params: Mapping[str, Any], space: Mapping[str, Dimensi
             continue
         for sign, bound in ((-1, dimension.low), (1, dimension.high)):
             value = _moved(params[name], sign, whole=dimension.type == "int")
-            label = f"{sign * SHARE:+.0%}".replace("%", " %")
-            if not _taken(agent, {**params, name: value}):
-                value, label = (int(bound) if dimension.type == "int" else bound), f"{label}, cut to its bound"
+            cut = not _taken(agent, {**params, name: value})
+            if cut:
+                value = int(bound) if dimension.type == "int" else bound
             if sign * (value - params[name]) > 0:
+                label = f"{value / params[name] - 1:+.0%}".replace("%", " %") + (", cut to its bound" if cut else "")
                 found.append(Perturbed(f"{name} {value:.4g} ({label})", {**params, name: value}))
     return found
 
