@@ -8,7 +8,8 @@ CORES ?= all
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST := $(BIN)/python -m pytest
-# A file of tests stays in one process, for its fixtures; more than four processes would ask for much memory.
+# A file of tests stays in one process, for its fixtures; more than four processes would ask for much memory. The files
+# keep the order of tests/conftest.py, the longest first.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup slurm report test test-quick test-system lint format lock benchmarks clean

@@ -27,14 +27,14 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=7)
     options = parser.parse_args()
     try:
-        chromium = find_browser()
-    except OutsampleError as error:
-        parser.error(str(error))
+        executable = find_browser()
+    except OutsampleError:
+        parser.error("There is no browser: run scripts/install_system_packages.sh.")
     if not options.report.is_file():
         parser.error(f"There is no {options.report}: run make report, or name another report.")
     found: dict[str, list[float]] = defaultdict(list)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
+        browser = playwright.chromium.launch(executable_path=executable)
         for _ in range(options.repeat):
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             begin = time.perf_counter()

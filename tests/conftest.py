@@ -21,10 +21,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The files that take minutes first, so that no process of pytest-xdist is left alone with one at the end."""
-    longest = ("learning", "workflow")
-    order = {name: place for place, name in enumerate(longest)}
-    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
+    """The folders whose files take minutes first, so that no process is left alone with one (`PARALLEL`, Makefile)."""
+    items.sort(key=lambda item: item.path.parent.name not in {"learning", "workflow"})
 
 
 def pytest_unconfigure(config):

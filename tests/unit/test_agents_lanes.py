@@ -103,6 +103,13 @@ def test_tables_fit_their_schemas(agent, mixed, together, tmp_path):
     assert set(together.curves["agent"]) == set(together.lanes["agent"]) == {agent}
 
 
+def test_memory_is_given_back_after_each_training(monkeypatch):
+    given = []
+    monkeypatch.setattr("outsample.agents.attempts.return_memory", lambda: given.append(True))
+    _train_all("ppo", [_lane("ppo", 0, 0, seed) for seed in range(2)])
+    assert len(given) == 2
+
+
 @pytest.mark.parametrize("index", [0, 4, 6])
 def test_a_lane_alone_gives_the_same_bits(agent, mixed, together, index):
     alone = _train_all(agent, [mixed[index]])

@@ -56,12 +56,12 @@ def test_xla_reads_the_flags_to_the_last(tmp_path):
 def test_free_memory_is_given_back():
     """Small blocks under one that is in use stay with the process until it gives them back."""
     code = (
-        "import ctypes, pathlib\nfrom outsample.agents.runtime import return_memory\n"
+        "import ctypes, pathlib, resource\nfrom outsample.agents.runtime import return_memory\n"
         "pages = lambda: int(pathlib.Path('/proc/self/statm').read_text().split()[1])\n"
         "c = ctypes.CDLL(None)\nc.malloc.restype, c.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]\n"
         "blocks = [c.malloc(1000) for _ in range(100_000)]\nfor block in blocks: ctypes.memset(block, 1, 1000)\n"
         "for block in blocks[:-1]: c.free(block)\n"
-        "kept = pages()\nreturn_memory()\nprint((kept - pages()) * 4096)"
+        "kept = pages()\nreturn_memory()\nprint((kept - pages()) * resource.getpagesize())"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(result.stdout) > 50_000_000

@@ -126,14 +126,15 @@ def to_onnx(policy: Policy) -> bytes:
 def _converter() -> Callable[..., onnx.ModelProto]:
     """jax2onnx's converter, with its plugins for JAX's own operations alone.
 
-    Left to itself it imports those for other libraries and all its examples too: 17 of 20 s and 160 MiB, measured. It
-    is imported here, because even so it takes seconds and changes jax.numpy.
+    Left to itself it imports those for other libraries and all its examples too: 17 of 20 s and 160 MiB, measured. Its
+    flag, which tells it that all are there, is private: where a release has none, it imports the rest as well. It is
+    imported here, because even so it takes seconds and changes jax.numpy.
     """
     from jax2onnx import to_onnx as convert
     from jax2onnx.plugins import jax as needed
     from jax2onnx.plugins import plugin_system
 
-    if not plugin_system._already_imported_plugins:
+    if not getattr(plugin_system, "_already_imported_plugins", False):
         for module in pkgutil.walk_packages(needed.__path__, f"{needed.__name__}."):
             importlib.import_module(module.name)
         plugin_system._already_imported_plugins = True

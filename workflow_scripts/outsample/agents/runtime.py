@@ -1,6 +1,7 @@
-"""How JAX is started: one thread on a core of its own, a persistent compilation cache, quiet.
+"""How JAX is started: one thread on a core of its own, a persistent compilation cache, quiet; and its memory.
 
-Call before the first import of JAX, whose threads keep to the core that the process had when they started.
+Claim the core and configure JAX before its first import: its threads keep to the core that the process had when they
+started.
 """
 
 from __future__ import annotations
@@ -70,9 +71,9 @@ def configure_jax(cache: str | Path) -> None:
 def return_memory() -> None:
     """Give memory that is free, but kept for later, back to the system; does nothing where the C library cannot.
 
-    Compiling takes about 250 MiB a program that glibc would keep for the rest of the process. It costs less than a
-    millisecond where there is nothing to give back.
+    Compiling takes up to some 300 MiB, which glibc would keep for the rest of the process. It costs at most some
+    milliseconds, little beside the training of a lane.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
-        trim(0)
+        trim(ctypes.c_size_t(0))

@@ -38,7 +38,7 @@ from outsample.market.accounting import MarketRules
 from outsample.market.panel import Panel
 
 FINAL_FOLD = -1  # the whole development span
-_AT_ONCE = 32  # lanes whose validated returns are accounted at once: memory does not grow with the lanes
+_AT_ONCE = 32  # lanes whose validated returns are accounted at once, so that their ledgers take memory for no more
 
 
 @dataclass(frozen=True)
