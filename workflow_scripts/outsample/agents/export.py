@@ -126,9 +126,9 @@ def to_onnx(policy: Policy) -> bytes:
 def _converter() -> Callable[..., onnx.ModelProto]:
     """jax2onnx's converter, with its plugins for JAX's own operations alone.
 
-    Left to itself it imports those for other libraries and all its examples too: 17 of 20 s and 160 MiB, measured. Its
-    flag, which tells it that all are there, is private: where a release has none, it imports the rest as well. It is
-    imported here, because even so it takes seconds and changes jax.numpy.
+    Left to itself it imports those for other libraries and all its examples too, which is most of the time and
+    memory. Its flag, which tells it that all are there, is private: where a release has none, it imports the rest as
+    well. It is imported here, because even so it takes seconds and changes jax.numpy.
     """
     from jax2onnx import to_onnx as convert
     from jax2onnx.plugins import jax as needed
