@@ -4,7 +4,6 @@ pass, and the outcome of every pair of position and action at every bar.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +18,7 @@ from outsample.market.holding import Numbers
 
 RUIN_RETURN = -10.0
 """Log return that stands for ruin, where the log of equity is undefined: a fall to about 1/20,000."""
-_UNROLL = 2
+_UNROLL = 5
 
 
 class SegmentBars(NamedTuple):
@@ -91,56 +90,40 @@ def roll_out(
         weights: [2, A] what the account's numbers add to them before they are normalised; None is a policy that does
             not read them. A start position counts as filled at the first close.
     """
-    steps = len(log_policy)
+    steps, _, positions = log_policy.shape[:3]
     held = draws.start
     draw = jax.random.uniform(draws.key, (steps, *held.shape))
     choice: jax.Array | tuple[jax.Array, jax.Array] = (log_policy, draw)
     if weights is None:
         cumulative = jnp.cumsum(jnp.exp(log_policy), -1)[:, :, None, :, :-1]
         choice = (draw[..., None, None] > cumulative).sum(-1)  # [L, G, R, P]
-    rules = market_rules(program, numbers)
     actions = jnp.array(program.actions, jnp.float32)
-    targets = accounting.to_grid(jnp, actions, rules)
-    rules = replace(rules, grid=None)  # rounding leaves its own results as they are, so once is enough
+    rules = market_rules(program, numbers)
 
     def advance(state: tuple[Any, ...], bar: tuple[Any, ...]):  # type: ignore[no-untyped-def]
-        sleeve, position, account = state
+        sleeve, equity, position, account = state
         choices, fill, close = bar
         if weights is None:
-            action = _entry(position, jnp.moveaxis(choices, -1, 0))
+            action = jnp.where(position[..., None] == jnp.arange(positions), choices, 0).sum(-1)
         else:
             action = _drawn(choices, position, account.numbers, weights)
-            account = next_account(account, _entry(action, actions), fill[:, None], close[:, None])
-        sleeve, result = accounting.step(jnp, sleeve, _entry(action, targets), fill[:, None], close[:, None], rules)
-        return (sleeve, action, account), (action, result.equity, None if account is None else account.numbers)
+            account = next_account(account, actions[action], fill[:, None], close[:, None])
+        after, result = accounting.step(jnp, sleeve, actions[action], fill[:, None], close[:, None], rules)
+        ruin = result.ruined & ~sleeve.ruined
+        log_return = _log_return(result, equity, ruin)
+        known = None if weights is None else account.numbers
+        return (after, result.equity, action, account), (position, action, log_return, ruin, ~sleeve.ruined, known)
 
+    sleeve = _holding(actions[held])
+    equity = jnp.ones_like(sleeve.cash)
     account = None if weights is None else new_account(actions[held])
-    _, (action, equity, known) = jax.lax.scan(
-        advance, (_holding(actions[held]), held, account), (choice, bars.fill, bars.close), unroll=_UNROLL
+    _, (position, action, log_return, ruin, alive, later) = jax.lax.scan(
+        advance, (sleeve, equity, held, account), (choice, bars.fill, bars.close), unroll=_UNROLL
     )
-    before = _before(jnp.ones_like(equity[0]), equity)
-    return Rollout(
-        position=_before(held, action),
-        action=action,
-        log_return=_log_return(equity, before),
-        terminated=(equity <= 0) & ~(before <= 0),
-        valid=bars.valid[..., None] & ~(before <= 0),
-        numbers=None if account is None else jax.tree.map(_before, account.numbers, known),
-        next_numbers=known,
-    )
-
-
-def _entry(index: jax.Array, values: jax.Array) -> jax.Array:
-    """values[index] along the first axis, which is short: a chain of choices is faster than a gather, here."""
-    found = values[0]
-    for number in range(1, len(values)):
-        found = jnp.where(index == number, values[number], found)
-    return found
-
-
-def _before(first: jax.Array, later: jax.Array) -> jax.Array:
-    """What was there before each step, from what was there before the first one and after each."""
-    return jnp.concatenate([first[None], later[:-1]])
+    known = None
+    if account is not None:
+        known = jax.tree.map(lambda first, then: jnp.concatenate([first[None], then[:-1]]), account.numbers, later)
+    return Rollout(position, action, log_return, ruin, alive & bars.valid[..., None], known, later)
 
 
 def _drawn(
@@ -161,14 +144,9 @@ def _holding(target: jax.Array) -> accounting.Sleeve:
     )
 
 
-def _log_return(equity: jax.Array, before: jax.Array) -> jax.Array:
-    """Of equities after and before a step, of any shape; a ruined sleeve's stays at 0 or below.
-
-    The step of ruin has RUIN_RETURN, and every step after it 0.
-    """
-    ruined = equity <= 0  # so written, an equity that is not a number goes on, to be found in the loss
-    growth = jnp.where(ruined, 1.0, equity / before)
-    return jnp.where(ruined & ~(before <= 0), RUIN_RETURN, jnp.log(growth))
+def _log_return(result: accounting.BarResult, equity: jax.Array, ruin: jax.Array) -> jax.Array:
+    growth = jnp.where(result.ruined, 1.0, result.equity / equity)
+    return jnp.where(ruin, RUIN_RETURN, jnp.log(growth))
 
 
 def pair_returns(program: Program, numbers: RuleNumbers, bars: SegmentBars) -> tuple[jax.Array, jax.Array]:
@@ -185,4 +163,4 @@ def pair_returns(program: Program, numbers: RuleNumbers, bars: SegmentBars) -> t
     shape = jnp.broadcast_shapes(fill.shape, held.shape)
     sleeve = _holding(jnp.broadcast_to(held, shape))
     _, result = accounting.step(jnp, sleeve, target, fill, close, market_rules(program, numbers))
-    return _log_return(result.equity, jnp.ones(shape)), result.ruined
+    return _log_return(result, jnp.ones(shape), result.ruined), result.ruined
