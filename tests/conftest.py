@@ -8,16 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from outsample.agents.runtime import LOOPS
+
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 KEPT = pytest.StashKey[str]()
 
 
 def pytest_configure(config):
-    """Let all processes of this run of the tests, and the workflows that they start, share what JAX compiles."""
+    """Let all processes of this run of the tests, and the workflows that they start, share what JAX compiles.
+
+    Agents that are trained in a test's own process are compiled as those of a job, so far as the loops go.
+    """
     if CACHE not in os.environ:  # the processes of pytest-xdist are given that of the one that starts them
         os.environ[CACHE] = config.stash[KEPT] = tempfile.mkdtemp(prefix="outsample-jax-")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    if LOOPS not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {LOOPS}".strip()
 
 
 def pytest_collection_modifyitems(items):

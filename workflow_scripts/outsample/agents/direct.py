@@ -43,7 +43,6 @@ _SCALE = 100.0  # of log returns, so that their gradients stand well above Adam'
 _LEAST_VARIANCE = 1e-8  # keeps the Sharpe ratio of a flat policy, and its gradient, finite
 _ASK_AGAIN = jnp.inf  # no target of a sleeve, so that every bar is a change of target
 _LEAST_SHARE = 1e-6  # below it what a share knows of its account is only nearly right, and its gradient is finite
-_UNROLL = 5
 
 
 class Hyper(NamedTuple):
@@ -142,7 +141,7 @@ def hold(
         moves = jnp.log(bars.close / before), jnp.log(bars.close / bars.fill)
     state = (accounting.start(jnp, equity), equity, flat, account)
     series = (rows, bars.fill, bars.close, moves)
-    _, (share, log_return, alive) = jax.lax.scan(advance, state, series, unroll=_UNROLL)
+    _, (share, log_return, alive) = jax.lax.scan(advance, state, series)
     return Held(share, log_return, alive & bars.valid)
 
 

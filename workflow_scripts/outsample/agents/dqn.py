@@ -429,7 +429,7 @@ def _walk(program: Program, choice: jax.Array) -> jax.Array:
         return action, position * len(positions) + action
 
     flat = jnp.full(choice.shape[1], program.actions.index(0))
-    return jax.lax.scan(advance, flat, choice, unroll=25)[1]
+    return jax.lax.scan(advance, flat, choice)[1]
 
 
 def _walk_with_account(program: Program, bars: SegmentBars, plain: Params) -> jax.Array:
@@ -445,7 +445,7 @@ def _walk_with_account(program: Program, bars: SegmentBars, plain: Params) -> ja
 
     flat = jnp.full(rows.shape[1], program.actions.index(0))
     state = (flat, new_account(jnp.zeros(flat.shape)))
-    return jax.lax.scan(advance, state, (rows, bars.fill, bars.close), unroll=5)[1]
+    return jax.lax.scan(advance, state, (rows, bars.fill, bars.close))[1]
 
 
 def _mean_return(hyper: Hyper, bars: SegmentBars, outcomes: Outcomes, pair: jax.Array) -> jax.Array:

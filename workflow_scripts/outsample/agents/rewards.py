@@ -16,7 +16,6 @@ next to nothing.
 _UNIT = 0.01
 """Log return that counts as much as a differential Sharpe ratio of 1: about what a bar earns that gives one."""
 _RISK_ADJUSTED, _CHANGE = 0.7, 0.3
-_UNROLL = 5
 
 
 def rewards(name: str, rollout: Rollout, rate: jax.Array | float, penalty: jax.Array | float) -> jax.Array:
@@ -69,7 +68,7 @@ def differential_sharpe(log_return: jax.Array, rate: jax.Array | float) -> jax.A
         return (mean + rate * more, square + rate * squarer), ratio
 
     zero = jnp.zeros_like(log_return[0])
-    return jax.lax.scan(advance, (zero, zero), log_return, unroll=_UNROLL)[1]
+    return jax.lax.scan(advance, (zero, zero), log_return)[1]
 
 
 def drawdown(log_return: jax.Array) -> jax.Array:

@@ -18,7 +18,6 @@ from outsample.market.holding import Numbers
 
 RUIN_RETURN = -10.0
 """Log return that stands for ruin, where the log of equity is undefined: a fall to about 1/20,000."""
-_UNROLL = 5
 
 
 class SegmentBars(NamedTuple):
@@ -118,7 +117,7 @@ def roll_out(
     equity = jnp.ones_like(sleeve.cash)
     account = None if weights is None else new_account(actions[held])
     _, (position, action, log_return, ruin, alive, later) = jax.lax.scan(
-        advance, (sleeve, equity, held, account), (choice, bars.fill, bars.close), unroll=_UNROLL
+        advance, (sleeve, equity, held, account), (choice, bars.fill, bars.close)
     )
     known = None
     if account is not None:

@@ -12,6 +12,13 @@ import socket
 import sys
 from pathlib import Path
 
+LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000000"
+"""Flag of XLA: a loop over bars becomes one function.
+
+XLA does so only with loops that touch less than 1 kB; of any other it starts each operation of each step apart, which
+takes longer than the operation. A loop with a matrix product in it stays as it is.
+"""
+
 _claims: list[socket.socket] = []  # a claim ends with the process that holds it
 
 
@@ -60,7 +67,7 @@ def configure_jax(cache: str | Path) -> None:
         os.environ[name] = "1"
     flags = "--xla_cpu_multi_thread_eigen=false"
     flags += " --xla_cpu_parallel_codegen_split_count=1"  # one thread compiles: parts would only repeat what they share
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags} {LOOPS}".strip()
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(cache).absolute()))
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
