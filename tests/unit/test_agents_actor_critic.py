@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from outsample.agents import actor_critic, ppo
+from outsample.agents.network import log_probabilities
 from outsample.agents.training import Program
 from outsample.config.agents import Ppo
 
@@ -59,7 +60,7 @@ def _loss(logits, action, old_log, advantage, value, value_target, weight, clip,
     column = [jnp.asarray(x)[:, None] for x in (action, old_log, advantage, value_target, weight.astype(np.float32))]
     batch = actor_critic.Batch(jnp.zeros((len(logits), 1)), jnp.zeros_like(column[0]), *column)
     log_policy = jnp.asarray(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))[:, None]
-    return actor_critic.loss(log_policy, jnp.asarray(value)[:, None], batch, clip, entropy)
+    return actor_critic.loss(list(jnp.moveaxis(log_policy, -1, 0)), jnp.asarray(value)[:, None], batch, clip, entropy)
 
 
 @pytest.mark.parametrize(("clip", "entropy"), [(0.2, 0.02), (0.05, 0.0), (0.9, 1.0), (None, 0.02), (None, 0.0)])
@@ -67,6 +68,18 @@ def test_loss_equals_plain_loops(clip, entropy):
     decisions = _decisions(3)
     expected = reference.loss(*(array.tolist() for array in decisions), clip, entropy)
     np.testing.assert_allclose(_loss(*decisions, clip, entropy), expected, rtol=2e-5)
+
+
+def test_log_probabilities_are_those_of_jax_with_their_gradient_at_any_size():
+    logits = jnp.asarray(np.random.default_rng(5).normal(0, 3, (6, 4, 3)), jnp.float32).at[0, 0].set((1e5, 0.0, -1e5))
+
+    def ours(logits):
+        return jnp.stack(log_probabilities(logits), -1)
+
+    np.testing.assert_allclose(ours(logits), jax.nn.log_softmax(logits), rtol=1e-6, atol=1e-6)
+    weights = jnp.asarray(np.random.default_rng(6).normal(size=logits.shape), jnp.float32)
+    found, expected = (jax.grad(lambda x, f=f: (f(x) * weights).sum())(logits) for f in (ours, jax.nn.log_softmax))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_loss_by_hand():
@@ -89,7 +102,7 @@ def test_without_a_clip_the_gradient_is_that_of_the_first_clipped_step():
             old = jax.lax.stop_gradient(log_policy)[taken]
             columns = (x[:, None] for x in map(jnp.asarray, (action, old, advantage, value_target, weight)))
             batch = actor_critic.Batch(jnp.zeros((len(logits), 1)), jnp.zeros_like(action), *columns)
-            return actor_critic.loss(log_policy[:, None], jnp.asarray(value)[:, None], batch, clip, 0.02)[0]
+            return actor_critic.loss(list(log_policy.T[..., None]), jnp.asarray(value)[:, None], batch, clip, 0.02)[0]
 
         return np.asarray(jax.grad(of)(jnp.asarray(logits, jnp.float32)))
 

@@ -194,7 +194,7 @@ def test_minibatches_are_whole_segments_in_the_order_of_time(monkeypatch):
     )
 
     def off_one(log_policy, value, part, clip, entropy):
-        chosen = jnp.take_along_axis(log_policy, part.action[..., None], -1)[..., 0]
+        chosen = jnp.take_along_axis(jnp.stack(log_policy, -1), part.action[..., None], -1)[..., 0]
         return jnp.abs(chosen - part.log_probability).max(), part.weight.sum()
 
     monkeypatch.setattr(actor_critic, "loss", off_one)

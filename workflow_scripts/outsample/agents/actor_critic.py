@@ -7,7 +7,8 @@ search. The one static switch is the clip of the probability ratio: with it the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -15,7 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from outsample.agents.network import Dropout, Head, Params, initial_params, row_outputs, with_account
+from outsample.agents.network import (
+    Dropout,
+    Head,
+    Params,
+    initial_params,
+    log_probabilities,
+    row_outputs,
+    with_account,
+)
 from outsample.agents.rewards import rewards
 from outsample.agents.rollout import Draws, Rollout, SegmentBars, roll_out, rollout_draws, segment_bars
 from outsample.agents.training import (
@@ -107,7 +116,7 @@ def advantages(
 
 
 def loss(
-    log_policy: jax.Array,
+    log_policy: Sequence[jax.Array],
     value: jax.Array,
     batch: Batch,
     clip: jax.Array | float | None,
@@ -119,7 +128,7 @@ def loss(
     surrogate = log pi(a) A                                                     without one (A2C)
 
     Args:
-        log_policy: [n, R, A] log-probabilities of the actions.
+        log_policy: log-probabilities [n, R] of each action.
         value: [n, R].
         clip: None is the plain policy gradient, which is right for the policy that acted and no other.
     Returns: loss and mean entropy in nats.
@@ -127,13 +136,13 @@ def loss(
         Asynchronous Methods for Deep Reinforcement Learning, section 4.
     """
     mean = _weighted_mean(batch.weight)
-    chosen = jnp.where(batch.action[..., None] == jnp.arange(log_policy.shape[-1]), log_policy, 0.0).sum(-1)
+    chosen = reduce(jnp.add, [jnp.where(batch.action == i, known, 0.0) for i, known in enumerate(log_policy)])
     if clip is None:
         surrogate = chosen * batch.advantage
     else:
         ratio = jnp.exp(chosen - batch.log_probability)
         surrogate = jnp.minimum(ratio * batch.advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * batch.advantage)
-    entropy = mean(-(jnp.exp(log_policy) * log_policy).sum(-1))
+    entropy = mean(-reduce(jnp.add, [jnp.exp(known) * known for known in log_policy]))
     error = mean((value - batch.value_target) ** 2)
     return -mean(surrogate) + _VALUE_WEIGHT * error - entropy_weight * entropy, entropy
 
@@ -322,7 +331,7 @@ def _learn(
         logits = with_account(logits + held @ of_actor["table"], of_actor, part.numbers)
         value = row_outputs(critic, of_critic, part.features, dropout=dropout[1]) + (held @ of_critic["table"])[..., 0]
         value = with_account(value[..., None], of_critic, part.numbers)[..., 0]
-        return loss(jax.nn.log_softmax(logits), value, part, clip, weight)
+        return loss(log_probabilities(logits), value, part, clip, weight)
 
     def step(state: State, part: Batch, key: jax.Array | None) -> tuple[State, tuple[jax.Array, jax.Array]]:
         params, moments = state

@@ -4,6 +4,8 @@ pass, and the outcome of every pair of position and action at every bar.
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import jax
@@ -94,8 +96,10 @@ def roll_out(
     draw = jax.random.uniform(draws.key, (steps, *held.shape))
     choice: jax.Array | tuple[jax.Array, jax.Array] = (log_policy, draw)
     if weights is None:
-        cumulative = jnp.cumsum(jnp.exp(log_policy), -1)[:, :, None, :, :-1]
-        choice = (draw[..., None, None] > cumulative).sum(-1)  # [L, G, R, P]
+        probabilities = jnp.exp(log_policy)[:, :, None]
+        below = accumulate(probabilities[..., action] for action in range(log_policy.shape[-1] - 1))
+        drawn = [(draw[..., None] > cumulative).astype(jnp.int32) for cumulative in below]
+        choice = reduce(jnp.add, drawn)  # [L, G, R, P]
     actions = jnp.array(program.actions, jnp.float32)
     rules = market_rules(program, numbers)
 
