@@ -68,7 +68,7 @@ def _main(agent: str, threads: int, cache: str) -> None:
         runtime.configure_jax(cache)
     else:
         os.environ["NPROC"] = str(threads)  # as outsample.agents.runtime, which allows one
-        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=true"
+        os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen=true {runtime.LOOPS}"
     print(json.dumps(hashes_of(agent, lanes_of(agent, 7))))
 
 

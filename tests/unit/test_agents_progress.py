@@ -119,13 +119,13 @@ def test_checkpoint_of_other_work_is_not_taken(tmp_path):
 def test_checkpoint_of_another_network_is_named_before_anything_is_compiled(tmp_path):
     with pytest.raises(InterruptedTrainingError):
         _train("ppo", Watch(ShardProgress(tmp_path, "key", seconds=0), [StopAt("Trial 0, fold 0, seed 1", 4)]))
-    compiled = loop._begin.programs
+    compiled = loop._begin._cache_size()
     for seed in (0, 1):  # one is finished, the other was at work
         lanes = [Lane(0, 0, seed, {**_params("ppo"), "torso": "tanh"})]
         watch = Watch(ShardProgress(tmp_path, "key", seconds=0))
         with pytest.raises(TrainingError, match=rf"seed {seed} is that of another network \(an array of shape .*, not"):
             train_lanes("ppo", lanes, PANEL, FOLDS, SCALERS, RULES, Gate(), watch)
-    assert loop._begin.programs == compiled
+    assert loop._begin._cache_size() == compiled
 
 
 @pytest.mark.slow

@@ -176,7 +176,7 @@ class Given(NamedTuple):
 
     draws: Draws
     order: Order | None  # of the minibatches; None learns in a single step of all decisions
-    entropy: jax.Array | None  # factor on the weight of the entropy bonus: 1 - u / U in update u; None is always 1
+    update: jax.Array | None  # its number u, int32, where a schedule asks for it
     dropout: jax.Array | None  # key of the units that its gradient steps leave out
 
 
@@ -196,7 +196,7 @@ def begin(program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: H
     return state, Given(
         draws=draws,
         order=order,
-        entropy=1 - jnp.arange(updates) / updates if program["entropy_schedule"] == "linear" else None,
+        update=None if program["entropy_schedule"] == "constant" else jnp.arange(updates),
         dropout=dropout_keys(hyper, job, updates),
     )
 
@@ -320,7 +320,7 @@ def _learn(
     With dropout, the ratio of probabilities is that of the network which is left to the one that acted, which is whole.
     """
     actor, critic = _heads(program)
-    weight = hyper.entropy if given.entropy is None else hyper.entropy * given.entropy
+    weight = hyper.entropy if given.update is None else hyper.entropy * (1 - given.update / program["updates"])
 
     def objective(
         params: dict[str, Params], part: Batch, dropout: tuple[Dropout | None, ...]

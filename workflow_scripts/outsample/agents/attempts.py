@@ -35,6 +35,7 @@ class Run:
     lane: Lane
     variant: int
     settings: Mapping[str, Any]
+    drawn: int  # updates of the variant of the lane that has most
 
     @property
     def name(self) -> str:
@@ -43,7 +44,11 @@ class Run:
 
 
 def _runs(checked: Sequence[Checked]) -> list[Run]:
-    return [Run(lane, variant, settings) for lane, tried in checked for variant, settings in enumerate(tried)]
+    return [
+        Run(lane, variant, settings, max(of_one["updates"] for of_one in tried))
+        for lane, tried in checked
+        for variant, settings in enumerate(tried)
+    ]
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ def _train(
         initials=[starts.of(run.lane, program) if starts else None for run in group],
         hand_on=hand_on,
         part=part,
+        drawn=max(run.drawn for run in group),
     )
     return_memory()  # of what has been compiled
     fits = (Fit(program, of_run, found) for of_run, found in zip(jobs, trained, strict=True))

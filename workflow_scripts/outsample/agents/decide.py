@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
-from outsample.agents.compiling import compiled
 from outsample.agents.network import Params, account_outputs, centred, row_outputs
 from outsample.agents.scaling import scaled
 from outsample.agents.training import MarketArrays, Program
 from outsample.market import holding
 
 
-@compiled(static=1)
+@partial(jax.jit, static_argnums=0)
 def decide_rows(
     program: Program,
     market: MarketArrays,

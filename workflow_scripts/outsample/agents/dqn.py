@@ -296,13 +296,13 @@ def _pair_weights(program: Program, outcomes: Outcomes, row: jax.Array) -> jax.A
 
 
 def _sampled_draws(program: Program, job: Job, key: jax.Array) -> tuple[Past, tuple[jax.Array, ...]]:
-    """A past of random decisions; for each update the draws of the walkers, those of the batches, and its place."""
+    """A past of random decisions; for each update the draws of the walkers, those of the batches, and its number."""
     updates, steps, positions = program["updates"], program["steps"], len(program.actions)
     slots = replay.slots_of(program["replay"], len(job.length), steps, program["n_step"])
     key_past, key_walk, key_batch = jax.random.split(key, 3)
     walk = jax.random.uniform(key_walk, (updates, steps, 3, len(job.length)))
     batch = jax.random.uniform(key_batch, (updates, steps, program["batch"]))
-    return Past(*replay.start(job.length, slots, positions, key_past)), (walk, batch, jnp.linspace(0.0, 1.0, updates))
+    return Past(*replay.start(job.length, slots, positions, key_past)), (walk, batch, jnp.arange(updates))
 
 
 def _recall(
@@ -314,7 +314,7 @@ def _recall(
     greedy: jax.Array,
     walk: jax.Array,
     batch: jax.Array,
-    progress: jax.Array,
+    update: jax.Array,
 ) -> tuple[Past, jax.Array, Batch]:
     """Take new decisions and recall batches of old ones: the past, their places [steps, batch], the batches.
 
@@ -330,6 +330,7 @@ def _recall(
     decisions = replay.recall(memory, place, n_step, positions)
     weight = jax.nn.one_hot(decisions.pair, positions**2).reshape(*place.shape, positions, positions)
     if program["prioritised"]:
+        progress = jnp.linspace(0.0, 1.0, program["updates"])[update]
         correction = hyper.priority_correction + (1 - hyper.priority_correction) * progress
         weight = weight * replay.importance(decisions.priority, correction)[..., None, None]
     return Past(walkers, memory), place, Batch(decisions.row, weight, jnp.moveaxis(decisions.path, 0, 1), None)

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from outsample.agents import stopping
-from outsample.agents.compiling import RUN_ONCE, Compiled, compiled
 from outsample.agents.mapping import at_width, over_models
 from outsample.agents.network import Params
 from outsample.agents.registry import get_agent
@@ -28,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 _CURVE_TYPES = (np.float32, np.float32, np.float32, np.bool_)
 BETWEEN = "; "  # the names of lanes that are trained as one
 _CHUNKS = 4  # at least so many chunks a run, where the number of updates allows it
+# How programs that run once a lane are compiled: sooner, for faster code would have little to do.
+_RUN_ONCE = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 
 
 class Callback:
@@ -118,10 +119,10 @@ def _first_states(
     return over_models(lambda job, of_job: agent.begin(program, market, numbers, of_job, job)[0], jobs, hyper, width)
 
 
-_begin = Compiled(_first_states, static=2, options=RUN_ONCE)
+_begin = jax.jit(_first_states, static_argnums=(0, 1), compiler_options=_RUN_ONCE)
 
 
-@compiled(static=2, options=RUN_ONCE)
+@partial(jax.jit, static_argnums=(0, 1), compiler_options=_RUN_ONCE)
 def _draw(
     program: Program, width: int | None, market: MarketArrays, numbers: RuleNumbers, hyper: Any, jobs: Job
 ) -> Any:
@@ -130,7 +131,7 @@ def _draw(
     return over_models(lambda job, of_job: agent.begin(program, market, numbers, of_job, job)[1], jobs, hyper, width)
 
 
-@compiled(static=2)
+@partial(jax.jit, static_argnums=(0, 1))
 def _advance(
     program: Program,
     width: int | None,
@@ -170,6 +171,7 @@ def train_models(
     initial: Any = None,
     hand_on: bool = False,
     part: int = 1,
+    drawn: int = 0,
 ) -> Trained:
     """Train the inner models of one lane, jobs [I], by one compiled chunk of updates after the other.
 
@@ -188,6 +190,7 @@ def train_models(
         initial: weights of other runs to start from, leaves [I]; None draws them.
         hand_on: whether what is returned holds the weights, for another run to start from.
         part: only the first 1/part of the updates, in whole chunks; the keeper can hand them on to the rest.
+        drawn: updates to draw chance for, where others of the lane have more: then all of them use the same program.
     Returns: leaves with a leading axis [I].
     Raises:
         BrokenLaneError: parameters or losses are not finite; names the lane, the inner fold and the update.
@@ -200,8 +203,8 @@ def train_models(
     curve: Any = Curve(*(np.zeros((len(jobs.inner), 0), dtype) for dtype in _CURVE_TYPES))  # type: ignore[arg-type]
     agent = get_agent(program.agent)
     finish = jax.vmap(partial(agent.finish, program))
-    begin, advance = (partial(one, program, width, market, numbers) for one in (_begin, _advance))
-    draw = partial(_draw, program.of_least_network(), width, market, numbers)
+    begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
+    draw = partial(_draw, program.of_draws(drawn), width, market, numbers)
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
         first = partial(_first_states, program, width, market, numbers)
@@ -212,7 +215,7 @@ def train_models(
         if whole := keeper.finished(lane, _trained(actor, curve, hoped, 0, weights)):
             return whole
         kept = keeper.restore(lane, (like, curve, hoped))
-    state, inputs = (at_width(one, (jobs,), hyper, width) for one in (begin, draw))
+    state, inputs = (at_width(compiled, (jobs,), hyper, width) for compiled in (begin, draw))
     if initial is not None:
         state = agent.with_weights(state, jax.tree.map(jnp.asarray, initial))
     best = stopping.nothing_yet(finish(state)) if patience else None

@@ -51,6 +51,7 @@ def train_together(
     initials: Sequence[Any],
     hand_on: bool,
     part: int = 1,
+    drawn: int = 0,
 ) -> list[Trained]:
     """Train a group of lanes; the keeper keeps it as one lane, under all their names.
 
@@ -60,7 +61,7 @@ def train_together(
         validates: of each lane: what its models are worth, needed where there is patience.
         width: models that are computed at once; None, for a group of one lane, takes them in turn.
         initials: of each lane: weights to start from, leaves [I]; None, of all or of none, draws them.
-        hand_on, part: as in `train_models`.
+        hand_on, part, drawn: as in `train_models`.
         keeper, callbacks: as in `train_models`; updates and checkpoints are told of the group, the end of each lane.
     Returns: of each lane, leaves with a leading axis [I].
     Raises: BrokenLaneError for the lane that breaks down first.
@@ -77,6 +78,7 @@ def train_together(
                 initial=initial,
                 hand_on=hand_on,
                 part=part,
+                drawn=drawn,
             )
         ]
     models = len(jobs[0].inner)
@@ -96,6 +98,7 @@ def train_together(
             initial=initial,
             hand_on=hand_on,
             part=part,
+            drawn=drawn,
         )
     except BrokenLaneError as error:
         place, inner = divmod(error.inner, models)

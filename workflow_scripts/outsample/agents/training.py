@@ -42,10 +42,12 @@ class Program:
     def __contains__(self, name: str) -> bool:
         return name in dict(self.settings)
 
-    def of_least_network(self) -> Program:
-        """This program with the smallest network that reads rows as this one does: one by one, or with a memory."""
+    def of_draws(self, updates: int = 0) -> Program:
+        """This program as far as chance goes: with the smallest network that reads rows as its own does, one by one or
+        with a memory, and with so many updates, if that is more than its own."""
         memory = self["torso"] == "gru"
         least = {"torso": "gru" if memory else "linear", "units": 1, "layers": 1}
+        least["updates"] = max(self["updates"], updates)
         return replace(self, settings=tuple((name, least.get(name, value)) for name, value in self.settings))
 
     @property
@@ -117,7 +119,8 @@ class Agent(Protocol):
     def begin(self, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Any:
         """The first state, and what chance gives to each update: (state, inputs with a leading axis [U], or None).
 
-        The inputs must not depend on the size of the network (`Program.of_least_network`).
+        The inputs must not depend on the size of the network, and those of an update not on how many come after it, so
+        that networks share a program that draws them (`Program.of_draws`).
         """
 
     def updater(self, program: Program, market: MarketArrays, numbers: RuleNumbers, hyper: Any, job: Job) -> Any:
