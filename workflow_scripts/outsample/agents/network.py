@@ -207,7 +207,7 @@ def centred(preferences: jax.Array) -> jax.Array:
 def log_probabilities(logits: jax.Array) -> list[jax.Array]:
     """Log-probabilities [...] of each action by logits [..., A]: `jax.nn.log_softmax`, an array an action.
 
-    Actions are few, and sums along so short an axis are slow: so written, PPO and A2C train in four fifths of the time.
+    Actions are few, and XLA is slow at sums along so short an axis on a CPU.
     """
     each = [logits[..., action] for action in range(logits.shape[-1])]
     largest = jax.lax.stop_gradient(reduce(jnp.maximum, each))
