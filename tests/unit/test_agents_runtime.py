@@ -115,7 +115,7 @@ def test_second_process_takes_another_core(tmp_path):
 
 
 def test_a_loop_is_one_function_of_the_compiled_program(tmp_path):
-    """Else XLA starts every operation of every step apart, and training takes longer, that of `direct` twice as long."""
+    """Else XLA starts every operation of every step apart, and `direct` trains twice as long."""
     code = (
         "import sys; from outsample.agents.runtime import configure_jax; configure_jax(sys.argv[1]);"
         "import jax, jax.numpy as jnp;"
