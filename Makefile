@@ -70,10 +70,11 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-# Needs uv and a package index; every other target installs what stands in the lock.
+# Needs uv and a package index; every other target installs what stands in the lock. One version of each package for all
+# Pythons (fewest): another jax computes other last digits, and knows other options of the compiler.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra dev --output-file requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --extra dev --output-file requirements.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --no-deps --output-file requirements-slurm.lock requirements-slurm.in
 
