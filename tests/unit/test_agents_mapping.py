@@ -116,6 +116,23 @@ def test_lanes_at_once_agree_with_lanes_in_turn(in_turn, at_once):
         pd.testing.assert_frame_equal(getattr(alone, name), frame, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("mode", ["map", "vmap"])
+def test_the_networks_of_a_lane_share_the_program_of_chance_though_their_updates_differ(monkeypatch, mode):
+    monkeypatch.setenv("OUTSAMPLE_LANES", mode)
+    monkeypatch.setenv("OUTSAMPLE_LANE_WIDTH", "12")
+    other = {"torso": "relu", "units": 4, "layers": 1, "updates": 4}
+    lane = dataclasses.replace(LANES[0], params=PARAMS | {"segment": 25, "alternatives": [other]})
+    alone = dataclasses.replace(lane, params={**lane.params, **other, "alternatives": []})
+    both, one = Seen(), Seen()
+    compiled = loop._draw._cache_size()
+    _train([lane], Watch(callbacks=[both]))
+    assert loop._draw._cache_size() == compiled + 1
+    _train([alone], Watch(callbacks=[one]))
+    (trained,) = one.ends.values()
+    (as_alternative,) = (found for found in both.ends.values() if found.curve.reward.shape[1] == 4)
+    np.testing.assert_allclose(as_alternative.actor["out"]["kernel"], trained.actor["out"]["kernel"], rtol=1e-5)
+
+
 def test_a_group_that_was_killed_goes_on(at_once, tmp_path):
     whole = _train(LANES)
     group = "Trial 0, fold 0, seed 0; Trial 0, fold 0, seed 1; Trial 1, fold 0, seed 0"

@@ -35,7 +35,7 @@ class Run:
     lane: Lane
     variant: int
     settings: Mapping[str, Any]
-    drawn: int  # updates of the variant of the lane that has most
+    most_updates: int  # of any variant of the lane
 
     @property
     def name(self) -> str:
@@ -108,7 +108,7 @@ def _train(
         initials=[starts.of(run.lane, program) if starts else None for run in group],
         hand_on=hand_on,
         part=part,
-        drawn=max(run.drawn for run in group),
+        most_updates=max(run.most_updates for run in group),
     )
     return_memory()  # of what has been compiled
     fits = (Fit(program, of_run, found) for of_run, found in zip(jobs, trained, strict=True))

@@ -171,7 +171,7 @@ def train_models(
     initial: Any = None,
     hand_on: bool = False,
     part: int = 1,
-    drawn: int = 0,
+    most_updates: int = 0,
 ) -> Trained:
     """Train the inner models of one lane, jobs [I], by one compiled chunk of updates after the other.
 
@@ -190,7 +190,7 @@ def train_models(
         initial: weights of other runs to start from, leaves [I]; None draws them.
         hand_on: whether what is returned holds the weights, for another run to start from.
         part: only the first 1/part of the updates, in whole chunks; the keeper can hand them on to the rest.
-        drawn: updates to draw chance for, where others of the lane have more: then all of them use the same program.
+        most_updates: updates to draw chance for, where others of the lane have more, so that all use the same program.
     Returns: leaves with a leading axis [I].
     Raises:
         BrokenLaneError: parameters or losses are not finite; names the lane, the inner fold and the update.
@@ -204,7 +204,7 @@ def train_models(
     agent = get_agent(program.agent)
     finish = jax.vmap(partial(agent.finish, program))
     begin, advance = (partial(compiled, program, width, market, numbers) for compiled in (_begin, _advance))
-    draw = partial(_draw, program.of_draws(drawn), width, market, numbers)
+    draw = partial(_draw, program.of_draws(most_updates), width, market, numbers)
     kept = None
     if keeper:  # before anything is compiled, so that a checkpoint which does not fit costs nothing
         first = partial(_first_states, program, width, market, numbers)

@@ -16,7 +16,7 @@ LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=100
 """Flag of XLA: a loop over bars becomes one function.
 
 XLA does so only with loops that touch less than 1 kB; of any other it starts each operation of each step apart, which
-takes longer than the operation. A loop with a matrix product in it stays as it is.
+takes longer than the operation. A loop with a product of matrices in it stays as it is.
 """
 
 _claims: list[socket.socket] = []  # a claim ends with the process that holds it

@@ -51,7 +51,7 @@ def train_together(
     initials: Sequence[Any],
     hand_on: bool,
     part: int = 1,
-    drawn: int = 0,
+    most_updates: int = 0,
 ) -> list[Trained]:
     """Train a group of lanes; the keeper keeps it as one lane, under all their names.
 
@@ -61,7 +61,7 @@ def train_together(
         validates: of each lane: what its models are worth, needed where there is patience.
         width: models that are computed at once; None, for a group of one lane, takes them in turn.
         initials: of each lane: weights to start from, leaves [I]; None, of all or of none, draws them.
-        hand_on, part, drawn: as in `train_models`.
+        hand_on, part, most_updates: as in `train_models`.
         keeper, callbacks: as in `train_models`; updates and checkpoints are told of the group, the end of each lane.
     Returns: of each lane, leaves with a leading axis [I].
     Raises: BrokenLaneError for the lane that breaks down first.
@@ -78,14 +78,14 @@ def train_together(
                 initial=initial,
                 hand_on=hand_on,
                 part=part,
-                drawn=drawn,
+                most_updates=most_updates,
             )
         ]
     models = len(jobs[0].inner)
     hyper = jax.tree.map(lambda *of_lanes: jnp.repeat(jnp.stack(of_lanes), models), *hypers)
     job = jax.tree.map(lambda *of_lanes: jnp.concatenate(of_lanes), *jobs)
-    drawn = any(initial is None for initial in initials)
-    initial = None if drawn else jax.tree.map(lambda *of_lanes: jnp.concatenate(of_lanes), *initials)
+    drawn_weights = any(initial is None for initial in initials)
+    initial = None if drawn_weights else jax.tree.map(lambda *of_lanes: jnp.concatenate(of_lanes), *initials)
     told = [_EachLane(callback, lanes, models) for callback in callbacks]
     try:
         trained = train_models(
@@ -98,7 +98,7 @@ def train_together(
             initial=initial,
             hand_on=hand_on,
             part=part,
-            drawn=drawn,
+            most_updates=most_updates,
         )
     except BrokenLaneError as error:
         place, inner = divmod(error.inner, models)

@@ -42,7 +42,7 @@ class Program:
     def __contains__(self, name: str) -> bool:
         return name in dict(self.settings)
 
-    def of_draws(self, updates: int = 0) -> Program:
+    def of_draws(self, updates: int) -> Program:
         """This program as far as chance goes: with the smallest network that reads rows as its own does, one by one or
         with a memory, and with so many updates, if that is more than its own."""
         memory = self["torso"] == "gru"
