@@ -17,7 +17,7 @@ from fresh_process import HERE, PEERS, interleaved, middle, peers_exist
 BARS = 1000  # steps of a call
 SLEEVES = (1, 16, 256, 2048)
 OURS = {"outsample, JAX float32": "jax", "outsample, NumPy float64 with all books": "numpy"}
-GYMNAX = "gymnax, CartPole-v1"
+GYMNAX = {"gymnax, CartPole-v1": "gymnax", "the same, its loop compiled as ours is": "gymnax-loops"}
 SINGLE = {"gym-anytrading, stocks": "gym-anytrading", "the env of the training benchmark": "gymnasium"}
 
 MEANING = f"""\
@@ -34,11 +34,9 @@ def workers(others: bool) -> dict[str, tuple[list[str], Path]]:
     for name, kind in OURS.items():
         for sleeves in SLEEVES:
             rows[f"{name} {sleeves}"] = ([sys.executable, "our_market.py", kind, str(sleeves), str(BARS)], HERE)
-    for sleeves in SLEEVES if others else ():
-        rows[f"{GYMNAX} {sleeves}"] = (
-            [str(PEERS), "peer_market.py", "gymnax", str(sleeves), str(BARS)],
-            HERE / "peers",
-        )
+    for name, kind in GYMNAX.items() if others else ():
+        for sleeves in SLEEVES:
+            rows[f"{name} {sleeves}"] = ([str(PEERS), "peer_market.py", kind, str(sleeves), str(BARS)], HERE / "peers")
     for name, kind in SINGLE.items() if others else ():
         rows[f"{name} 1"] = ([str(PEERS), "peer_market.py", kind, "1", str(BARS)], HERE / "peers")
     return rows
@@ -53,7 +51,7 @@ def main() -> None:
         f"Env steps per second, random policy, one pinned core, medians of {options.repeat} interleaved repetitions.\n"
     )
     print(f"| sleeves or environments at once | {' | '.join(map(str, SLEEVES))} |\n|---{'|---' * len(SLEEVES)}|")
-    for name in (*OURS, GYMNAX, *SINGLE):
+    for name in (*OURS, *GYMNAX, *SINGLE):
         speeds = [
             f"{middle(found, row, 'steps_per_second'):,.0f}" if (row := f"{name} {sleeves}") in found else "-"
             for sleeves in SLEEVES

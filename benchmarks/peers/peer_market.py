@@ -1,6 +1,7 @@
 """Env steps per second of other libraries' environments under a random policy, in one process; prints a line of JSON.
 
-Usage: PYTHON peer_market.py gymnax|gym-anytrading|gymnasium ENVIRONMENTS STEPS   (by ../market_speed.py, pinned)
+Usage: PYTHON peer_market.py gymnax|gymnax-loops|gym-anytrading|gymnasium ENVIRONMENTS STEPS
+    (by ../market_speed.py, pinned)
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import time
 
 import numpy as np
 
+# As outsample.agents.runtime.LOOPS: XLA's way with a loop. It makes some of them faster, and others slower.
+LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000000"
 
-def compiled(count, steps):
+
+def compiled(count, steps, flags=""):
     """CartPole of gymnax in a `lax.scan` over `vmap`; keys and actions are drawn in one call each, as ours are."""
-    # As outsample.agents.runtime.configure_jax, but for the flag of compilation: this JAX, not pinned, may not know it.
+    # One thread, as by outsample.agents.runtime.configure_jax.
     os.environ["NPROC"] = "1"
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen=false {flags}"
     import gymnax
     import jax
 
@@ -76,6 +80,7 @@ def main():
     kind, count, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     walk = {
         "gymnax": lambda: compiled(count, steps),
+        "gymnax-loops": lambda: compiled(count, steps, LOOPS),
         "gym-anytrading": lambda: anytrading(steps),
         "gymnasium": lambda: ours_in_python(steps),
     }[kind]()
