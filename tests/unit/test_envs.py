@@ -65,6 +65,13 @@ def test_every_rule_uses_an_environment_that_exists(repository):
     assert sorted(set(re.findall(r'"\.\./envs/(\w+)\.yaml"', text))) == ENVIRONMENTS
 
 
+def test_lock_has_one_version_of_each_distribution_for_all_pythons(repository):
+    """Another JAX would compute other last digits, and refuse options of the compiler."""
+    names = re.findall(r"^([a-z0-9-]+)==", (repository / "requirements.lock").read_text(), re.MULTILINE)
+    assert "jaxlib" in names
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_lock_names_no_registry(repository):
     assert "://" not in (repository / "requirements.lock").read_text()
 
