@@ -14,10 +14,12 @@ from pathlib import Path
 
 from fresh_process import HERE, PEERS, interleaved, middle, peers_exist
 
+from outsample.agents.runtime import LOOPS
+
 BARS = 1000  # steps of a call
 SLEEVES = (1, 16, 256, 2048)
 OURS = {"outsample, JAX float32": "jax", "outsample, NumPy float64 with all books": "numpy"}
-GYMNAX = {"gymnax, CartPole-v1": "gymnax", "the same, its loop compiled as ours is": "gymnax-loops"}
+GYMNAX: dict[str, list[str]] = {"gymnax, CartPole-v1": [], "the same, its loop compiled as ours is": [LOOPS]}
 SINGLE = {"gym-anytrading, stocks": "gym-anytrading", "the env of the training benchmark": "gymnasium"}
 
 MEANING = f"""\
@@ -34,9 +36,10 @@ def workers(others: bool) -> dict[str, tuple[list[str], Path]]:
     for name, kind in OURS.items():
         for sleeves in SLEEVES:
             rows[f"{name} {sleeves}"] = ([sys.executable, "our_market.py", kind, str(sleeves), str(BARS)], HERE)
-    for name, kind in GYMNAX.items() if others else ():
+    for name, flags in GYMNAX.items() if others else ():
         for sleeves in SLEEVES:
-            rows[f"{name} {sleeves}"] = ([str(PEERS), "peer_market.py", kind, str(sleeves), str(BARS)], HERE / "peers")
+            command = [str(PEERS), "peer_market.py", "gymnax", str(sleeves), str(BARS), *flags]
+            rows[f"{name} {sleeves}"] = (command, HERE / "peers")
     for name, kind in SINGLE.items() if others else ():
         rows[f"{name} 1"] = ([str(PEERS), "peer_market.py", kind, "1", str(BARS)], HERE / "peers")
     return rows

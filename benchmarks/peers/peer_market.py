@@ -1,6 +1,6 @@
 """Env steps per second of other libraries' environments under a random policy, in one process; prints a line of JSON.
 
-Usage: PYTHON peer_market.py gymnax|gymnax-loops|gym-anytrading|gymnasium ENVIRONMENTS STEPS
+Usage: PYTHON peer_market.py gymnax|gym-anytrading|gymnasium ENVIRONMENTS STEPS [FLAGS_OF_XLA]
     (by ../market_speed.py, pinned)
 """
 
@@ -13,15 +13,12 @@ import time
 
 import numpy as np
 
-# As outsample.agents.runtime.LOOPS: XLA's way with a loop. It makes some of them faster, and others slower.
-LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000000"
 
-
-def compiled(count, steps, flags=""):
+def compiled(count, steps, flags):
     """CartPole of gymnax in a `lax.scan` over `vmap`; keys and actions are drawn in one call each, as ours are."""
-    # One thread, as by outsample.agents.runtime.configure_jax.
+    # As outsample.agents.runtime.configure_jax, but for the flags of compilation: those are given, or XLA's own.
     os.environ["NPROC"] = "1"
-    os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen=false {flags}"
+    os.environ["XLA_FLAGS"] = " ".join(["--xla_cpu_multi_thread_eigen=false", *flags])
     import gymnax
     import jax
 
@@ -79,8 +76,7 @@ def ours_in_python(steps):
 def main():
     kind, count, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     walk = {
-        "gymnax": lambda: compiled(count, steps),
-        "gymnax-loops": lambda: compiled(count, steps, LOOPS),
+        "gymnax": lambda: compiled(count, steps, sys.argv[4:]),
         "gym-anytrading": lambda: anytrading(steps),
         "gymnasium": lambda: ours_in_python(steps),
     }[kind]()

@@ -50,8 +50,8 @@ def train_together(
     callbacks: Sequence[Callback],
     initials: Sequence[Any],
     hand_on: bool,
-    part: int = 1,
-    most_updates: int = 0,
+    part: int,
+    most_updates: int,
 ) -> list[Trained]:
     """Train a group of lanes; the keeper keeps it as one lane, under all their names.
 
